@@ -77,6 +77,13 @@ describe("the import table", () => {
     expect(core('// import "node:fs"\nexport const help = `import "node:fs"; fetch()`; /* Date.now() */')).toEqual([]);
   });
 
+  test("a file that does not parse is an offence, and the others are still checked", () => {
+    expect(offences({ "packages/wire/src/index.ts": "export {", "packages/tool/src/main.ts": 'import "zod";' })).toEqual([
+      expect.stringContaining("packages/wire/src/index.ts:1: does not parse"),
+      expect.stringContaining("from room tool to zod"),
+    ]);
+  });
+
   test("a row may not name an unknown room or an unknown kind of global", () => {
     const table = (row: string): string => `| room | where | may import | never |\n|---|---|---|---|\n${row}`;
     expect(() => parseImportTable(table("| a | `a/**` | b | |"))).toThrow('may import "b", which is no room');

@@ -33,7 +33,8 @@ export function checkImports(house: House): readonly string[] {
       problems.push(`${path}:1: belongs to no room; add a row to the table in docs/architecture.md`);
       continue;
     }
-    const { imports, globals } = readSource(path, text);
+    const { imports, globals, syntaxError } = readSource(path, text);
+    if (syntaxError !== undefined) problems.push(`${path}:1: does not parse: ${syntaxError}`);
     const fileEdges = edges(fileGraph, path);
     const packageEdges = edges(packageGraph, home.name);
     for (const one of imports) {

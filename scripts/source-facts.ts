@@ -14,6 +14,8 @@ export interface GlobalUse {
   readonly line: number;
 }
 export interface SourceFacts {
+  /** The parser's message if the file does not parse; then the lists are incomplete. */
+  readonly syntaxError?: string;
   readonly imports: readonly Import[];
   readonly globals: readonly GlobalUse[];
 }
@@ -42,10 +44,8 @@ interface Node {
   readonly [key: string]: unknown;
 }
 
-/** @throws SyntaxError if `text` does not parse. */
 export function readSource(path: string, text: string): SourceFacts {
   const { program, errors } = parseSync(path, text);
-  if (errors.length > 0) throw new SyntaxError(`${path}: ${errors[0]?.message}`);
   const imports: Import[] = [];
   const globals: GlobalUse[] = [];
   const declared = new Set<string>();
@@ -58,7 +58,8 @@ export function readSource(path: string, text: string): SourceFacts {
     for (const kind of globalKinds(node, parent, key)) globals.push({ kind, text: describe(node), line: lineOf(node) });
   });
   // A port handed in as `crypto` or `fetch` is no global; the compiler (types: []) guards the rest of such a file.
-  return { imports, globals: globals.filter((use) => !declared.has(use.text)) };
+  const found = { imports, globals: globals.filter((use) => !declared.has(use.text)) };
+  return errors[0] === undefined ? found : { ...found, syntaxError: errors[0].message };
 }
 
 function importSource(node: Node): string | undefined {
