@@ -1,4 +1,4 @@
-// Runs before `npm start` and `npm test` on whatever Node the machine has (18 or newer), so: plain JavaScript and no
+// Runs before `npm start` and `npm test` on whatever Node the machine has (20 or newer), so: plain JavaScript and no
 // dependencies. Installs what is missing, once; the pinned Node arrives with the dependencies.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
