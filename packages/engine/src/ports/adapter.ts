@@ -1,0 +1,18 @@
+import type { Clock, FastLock, KeyRing, Random } from "./world.ts";
+import type { QueueStore, StoreNotice } from "./store.ts";
+
+export interface OpenedStore {
+  readonly store: QueueStore;
+  readonly keys: KeyRing;
+  /** null where the platform has none: then only the lease decides. */
+  readonly fastLock: FastLock | null;
+  readonly notices: readonly StoreNotice[];
+}
+
+/** What `sqliteStore(…)`, `memoryStore(…)` return: a store that is not open yet. */
+export interface StoreAdapter {
+  /** For messages: `sqlite app.db`. Holds no key. */
+  readonly description: string;
+  /** Rejects with `WRONG_KEY`, `STORE_NEWER`, `STORAGE_READ_ONLY`, `STORAGE_UNAVAILABLE`, `STORAGE_CORRUPT`; the file is then untouched. */
+  open(world: { readonly clock: Clock; readonly random: Random }): Promise<OpenedStore>;
+}

@@ -1,0 +1,30 @@
+export type { OpenedStore, StoreAdapter } from "./adapter.ts";
+export {
+  type AccountRow,
+  type AccountTag,
+  COUNTERS,
+  type CommitResult,
+  type Counter,
+  type Counts,
+  type EntityRow,
+  type EntityTag,
+  type Fence,
+  type IntegrityReport,
+  type LaneRow,
+  type LockRow,
+  type NewSegment,
+  type PackRow,
+  PHASES,
+  type Phase,
+  type QueueStore,
+  type ReceiptRow,
+  type SegmentRow,
+  type Seq,
+  type SeqRange,
+  type StateRow,
+  type StatesQuery,
+  type StoreCommit,
+  type StoreNotice,
+} from "./store.ts";
+export type { AbortSignalLike, Exchange, HttpRequest, NetworkFailure, Transport } from "./transport.ts";
+export type { Clock, Connectivity, FastLock, Hash, KeyRing, MaybePromise, MonotonicMs, Random } from "./world.ts";
