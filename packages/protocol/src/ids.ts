@@ -1,0 +1,77 @@
+declare const brand: unique symbol;
+type Branded<T, Name extends string> = T & { readonly [brand]: Name };
+
+/** UUID v4, lowercase, one per attempt-to-apply of an operation: the same on every try. */
+export type IdempotencyKey = Branded<string, "IdempotencyKey">;
+/** UUID v7 of an operation: names it for its whole life, for storage locality and look-up, never for order. */
+export type OperationId = Branded<string, "OperationId">;
+/** UUID v4 made with each queue file, per account. The server orders and fences by it. */
+export type ClientId = Branded<string, "ClientId">;
+/** Any UUID; carried from enqueue to the server's log. */
+export type TraceId = Branded<string, "TraceId">;
+/** Milliseconds since the Unix epoch. Only schedules and displays; never orders. */
+export type EpochMs = Branded<number, "EpochMs">;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** Whether `value` is a lowercase, hyphenated UUID of any version. */
+export function isUuid(value: unknown): value is string {
+  return typeof value === "string" && value.length === 36 && UUID.test(value);
+}
+/** Whether `value` is a lowercase UUID v4 (RFC 9562 §5.4). */
+export function isUuidV4(value: unknown): value is string {
+  return typeof value === "string" && value.length === 36 && UUID_V4.test(value);
+}
+
+/** Returns `length` uniformly random bytes, owned by the caller: `crypto.getRandomValues`, or a seeded generator in simulation. */
+export type RandomBytes = (length: number) => Uint8Array;
+
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+function format(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < 16; i++) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
+    text += HEX[bytes[i] as number];
+  }
+  return text;
+}
+
+/** A random UUID v4 (RFC 9562 §5.4). */
+export function uuidV4(random: RandomBytes): string {
+  const bytes = random(16);
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+  return format(bytes);
+}
+
+/**
+ * A maker of UUID v7 values that never go back within one process (RFC 9562 §6.2, method 1: a 12-bit counter
+ * in `rand_a`): a clock set backwards keeps counting in the last millisecond seen.
+ */
+export function uuidV7Maker(random: RandomBytes): (now: EpochMs) => OperationId {
+  let lastMs = 0;
+  let counter = 0;
+  return (now) => {
+    // A clock with a fraction would restart the counter within one millisecond, and ids would go back.
+    const nowMs = Math.floor(now);
+    if (nowMs > lastMs) {
+      lastMs = nowMs;
+      counter = 0;
+    } else if (++counter > 0xfff) {
+      lastMs += 1;
+      counter = 0;
+    }
+    const bytes = random(16);
+    let ms = lastMs;
+    for (let i = 5; i >= 0; i--) {
+      bytes[i] = ms % 256;
+      ms = Math.floor(ms / 256);
+    }
+    bytes[6] = 0x70 | (counter >> 8);
+    bytes[7] = counter & 0xff;
+    bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+    return format(bytes) as OperationId;
+  };
+}
