@@ -1,1 +1,1 @@
-export {};
+export { type ContractCase, type OpenStorage, storageContract } from "./storage-contract.ts";
