@@ -11,10 +11,21 @@ export type { HeaderName } from "./headers.ts";
 export { canonicalJson } from "./canonical.ts";
 export { LOCAL_CODES, WIRE_CODES } from "./codes.ts";
 export type { LocalCode, SyncErrorCode, WireCode } from "./codes.ts";
+export { IDEMPOTENCY_INSTRUMENTS, SYNC_INSTRUMENTS } from "./dotted-metrics.ts";
 export { ERROR_CLASSES, ERROR_CLASS_LABELS, errorClassLabel } from "./error-class.ts";
 export type { ErrorClass, ErrorClassLabel } from "./error-class.ts";
 export { formatEtag, parseEtag, parseIfMatch } from "./etag.ts";
 export type { IfMatch } from "./etag.ts";
+export {
+  ADMIN_ACTIONS,
+  ATTEMPT_RESULTS,
+  attemptResult,
+  BREAKER_STATES,
+  FAMILY_METRICS,
+  OPERATION_STATES,
+  SETTLED_OUTCOMES,
+} from "./family-metrics.ts";
+export type { AdminAction, AttemptResult, BreakerState, OperationState, SettledOutcome } from "./family-metrics.ts";
 export { fingerprint, fingerprintText } from "./fingerprint.ts";
 export type { FingerprintInput, Sha256Hex } from "./fingerprint.ts";
 export { parseIdempotencyKey } from "./idempotency-key.ts";
@@ -50,6 +61,7 @@ export {
   SOCKET_PING_MS,
 } from "./limits.ts";
 export { lookUpOutcome } from "./look-up-outcome.ts";
+export { MANDATED_METRICS, PROCESSING_TIME_EDGES_MS } from "./mandated-metrics.ts";
 export { PROTOCOL_VERSION, RESULT_OUTCOMES } from "./messages.ts";
 export type {
   Base,
@@ -75,6 +87,8 @@ export type {
   WireError,
   WireOperation,
 } from "./messages.ts";
+export { MAX_OPERATION_TYPE_LABELS, MAX_SERIES, OTHER_LABEL, prometheusName } from "./metric-definition.ts";
+export type { LabelValues, MetricDefinition } from "./metric-definition.ts";
 export { BODY_KINDS, NETWORK_FAILURES, NEXT_STEPS } from "./outcome.ts";
 export type { AnswerFacts, BodyKind, NetworkFailure, NextStep, OutcomeMatcher, OutcomeRow, StatusRange } from "./outcome.ts";
 export { FALLBACK_ROW, OUTCOME_TABLE } from "./outcome-table.ts";

@@ -47,7 +47,7 @@ const UNAVAILABLE = counted(charged("ServiceUnavailableException", "SERVICE_UNAV
 export const FALLBACK_ROW: OutcomeRow = { name: "unknown_status", when: { kind: "http" }, ...MALFORMED };
 
 /** The statuses that leave an operation to be tried again; with any other a `retry` contradicts itself, and is believed. */
-const RETRYABLE: readonly number[] = [401, 408, 409, 412, 413, 424, 425, 426, 428, 429];
+const RETRYABLE: readonly number[] = [401, 408, 409, 412, 413, 425, 426, 428, 429];
 const NOT_RETRYABLE: readonly StatusRange[] = [
   [0, 399],
   ...Array.from({ length: 100 }, (_, i) => 400 + i).filter((status) => !RETRYABLE.includes(status)),

@@ -61,6 +61,6 @@ function readOne(value: unknown, path: string, order: Ordering): ParsedOperation
 }
 
 function keyOf(value: unknown): { readonly key?: string } {
-  const read = border(value, "", (input) => accept(isJsonObject(input) && Object.hasOwn(input, "key") ? input["key"] : undefined));
+  const read = border(value, "", (input) => accept(isJsonObject(input) && Object.hasOwn(input, "key") ? input.key : undefined));
   return read.ok && isUuidV4(read.value) ? { key: read.value } : {};
 }
