@@ -19,7 +19,7 @@ import type { Redact } from "./last-error.ts";
 import type { VerdictEvent } from "./lifecycle.ts";
 import { type Answer, anyDocument, type ForeignShape, type ReadAnswer, readEnvelope, readForeign } from "./read-answer.ts";
 
-export interface ExpectedOperation {
+export interface SentOperation {
   readonly key: string;
   /** `CREATE`, `UPDATE`, `DELETE` or a declared name, which on 404 and 410 counts as an update. */
   readonly type: string;
@@ -28,105 +28,105 @@ export interface ExpectedOperation {
 }
 
 /** What is known of the request that an exchange answers. */
-export type ExpectedAnswer =
-  | { readonly face: "sync"; readonly operations: readonly ExpectedOperation[]; readonly echo: Echo }
+export type SentRequest =
+  | { readonly face: "sync"; readonly operations: readonly SentOperation[]; readonly echo: Echo }
   | {
       readonly face: "rest";
-      readonly operation: ExpectedOperation;
+      readonly operation: SentOperation;
       readonly echo: Echo;
       /** At level 4 answers come in our envelope; below, as the route likes. */
       readonly level: CapabilityLevel;
       readonly shape?: ForeignShape;
     };
 
-/** The meaning of one result of a batch. */
-export interface ResultFinding extends Finding {
-  /** For the life cycle, unless the reconciler takes a `conflict` first. */
+/** The meaning for one operation. `event` goes into the life cycle, unless the reconciler takes a `conflict` first. */
+export interface OperationVerdict extends Finding {
+  readonly key: string;
   readonly event: VerdictEvent;
-  readonly result: OperationResult;
-}
-
-/** One meaning for the whole request: every REST answer, and whatever held no results. */
-export interface WholeFinding extends Finding {
-  readonly kind: "whole";
-  /** For the operation that was alone in the request. Absent for a batch: nothing is known of any single one. */
-  readonly event?: VerdictEvent;
-  /** The origin said nothing: if a safe GET succeeds now, an operation that was alone is charged as by a 5xx. */
-  readonly silent: boolean;
-  /** 202: where to ask. */
-  readonly location?: string;
+  /** The answer is the ledger's own: a result with the operation's key. Nothing has to be asked before it fails. */
+  readonly fromLedger: boolean;
   readonly replayed: boolean;
-  /** The document after the write, and its version. */
-  readonly data?: Json;
+  readonly appliedKey?: string;
   readonly version?: number;
   /** As the backend wrote it, for `If-Match` where ETags are not versions. */
   readonly etag?: string;
-  /** 409 and 412: what stands on the server instead. */
+  readonly commitSeq?: number;
+  /** The document after the write. */
+  readonly data?: Json;
+  /** What stands on the server instead, for the reconciler. */
   readonly current?: CurrentState;
+}
+
+/** Nothing definite about any single operation: all of them stay as they are. */
+export interface RequestFault extends Finding {
+  readonly kind: "request";
+  /** More than one operation was in the request, and fewer may fare better. Charged to nobody. */
+  readonly halve: boolean;
+  /** Alone in its request, and the origin was silent: if a safe GET succeeds, it is charged like a 5xx. */
+  readonly chargeIfReachable: boolean;
+  /** 202: where to ask. */
+  readonly location?: string;
 }
 
 export type Judgement =
   | {
-      readonly kind: "results";
-      /** By key, in the order sent; one for each operation. */
-      readonly results: ReadonlyMap<string, ResultFinding>;
-      readonly generation: string;
-      readonly headSeq: number;
+      readonly kind: "operations";
+      /** In the order sent. */
+      readonly results: readonly OperationVerdict[];
+      readonly generation?: string;
+      readonly headSeq?: number;
     }
-  | WholeFinding;
+  | RequestFault;
 
 /** What one exchange means for each operation in the request. Total: every exchange means something. */
-export function judgeExchange(exchange: Exchange, expected: ExpectedAnswer, redact: Redact): Judgement {
-  if (exchange.kind === "answer")
-    return expected.face === "sync" ? judgeSync(exchange, expected, redact) : judgeRest(exchange, expected, redact);
+export function judgeExchange(exchange: Exchange, sent: SentRequest, redact: Redact): Judgement {
+  if (exchange.kind === "answer") return sent.face === "sync" ? judgeSync(exchange, sent, redact) : judgeRest(exchange, sent, redact);
   const { failure, detail } = exchange;
-  const alone = expected.face === "rest" || expected.operations.length === 1;
+  const isBatch = sent.face === "sync" && sent.operations.length > 1;
+  const isSilence = failure === "timeout" || failure === "reset";
   return {
-    kind: "whole",
+    kind: "request",
     ...findingOf({ kind: "network", failure }, { note: detail, redact }),
-    ...(alone ? { event: "retry_later" } : {}),
-    silent: failure === "timeout" || failure === "reset",
-    replayed: false,
+    halve: isBatch && isSilence,
+    chargeIfReachable: !isBatch && isSilence,
   };
 }
 
-function judgeSync(answer: Answer, expected: ExpectedAnswer & { face: "sync" }, redact: Redact): Judgement {
-  const { operations, echo } = expected;
+function judgeSync(answer: Answer, { operations, echo }: SentRequest & { face: "sync" }, redact: Redact): Judgement {
   const keys = operations.map((operation) => operation.key);
   const read = readEnvelope(answer, (value, path) => parseOpsResponse(value, keys, path), echo);
   const found = findingOf(factsOf(answer, read, true), { error: read.error, note: noteOf(answer), redact });
-  if (found.row.next === "succeed" && read.data !== undefined) return judgeResults(read.data, operations, redact);
+  if (found.step === "succeed" && read.data !== undefined) return judgeResults(read.data, operations, redact);
   const [only] = operations.length === 1 ? operations : [];
-  const finding = aboutBatch(found, only === undefined);
-  const event = only === undefined ? undefined : (eventOf(finding.row, only.type) ?? "retry_later");
-  return {
-    kind: "whole",
-    ...finding,
-    ...(event === undefined ? {} : { event }),
-    ...locationOf(answer, finding),
-    silent: false,
-    replayed: false,
-  };
+  const finding = aboutRequest(found, only === undefined);
+  const verdict = only === undefined ? undefined : verdictOf(only, finding);
+  return verdict === undefined || verdict.event === "retry_later"
+    ? faultOf(finding, answer, only === undefined)
+    : { kind: "operations", results: [verdict] };
 }
 
 /** The table speaks of one operation; here its words were said to a whole request of the sync face. */
-function aboutBatch(finding: Finding, isBatch: boolean): Finding {
-  switch (finding.row.next) {
-    case "gone":
-      return backendChanged(finding);
+function aboutRequest(finding: Finding, isBatch: boolean): Finding {
+  switch (finding.step) {
     case "fail":
       if (finding.status === 405) return backendChanged(finding);
-      return isBatch ? withRow(finding, { next: "split" }) : finding;
+      return isBatch ? { ...finding, step: "split" } : finding;
     case "mismatch":
-      return isBatch ? withRow(finding, { next: "split" }) : finding;
+      return isBatch ? { ...finding, step: "split" } : finding;
+    case "gone":
+      return backendChanged(finding);
     case "succeed":
     case "reconcile":
     case "unseal":
     case "cancel":
       // Only results can say this: it answers something else.
       return {
-        ...withRow(finding, { next: "retry", errorClass: "MalformedResponse", mayHaveHappened: true, burnsAttempt: true }),
+        ...finding,
+        step: "retry",
         code: "MALFORMED_RESPONSE",
+        errorClass: "MalformedResponse",
+        mayHaveHappened: true,
+        burnsAttempt: true,
       };
     default:
       return finding;
@@ -135,74 +135,98 @@ function aboutBatch(finding: Finding, isBatch: boolean): Finding {
 
 /** The face itself is not there: the backend was rolled back, or another one answers. Shaking hands again tells. */
 function backendChanged(finding: Finding): Finding {
-  return { ...withRow(finding, { next: "pause" }), code: "BACKEND_CHANGED" };
+  return { ...finding, step: "pause", code: "BACKEND_CHANGED" };
 }
 
-function withRow(finding: Finding, change: Partial<OutcomeRow>): Finding {
-  return { ...finding, row: { ...finding.row, ...change } };
-}
-
-function judgeResults(response: OpsResponse, operations: readonly ExpectedOperation[], redact: Redact): Judgement {
-  const results = new Map<string, ResultFinding>();
-  for (const [i, result] of response.results.entries()) {
-    const operation = operations[i] as ExpectedOperation;
-    results.set(operation.key, judgeResult(result, operation, redact));
-  }
-  return { kind: "results", results, generation: response.generation, headSeq: response.head_seq };
+function judgeResults(response: OpsResponse, operations: readonly SentOperation[], redact: Redact): Judgement {
+  const results = response.results.map((result, i) => judgeResult(result, operations[i] as SentOperation, redact));
+  return { kind: "operations", results, generation: response.generation, headSeq: response.head_seq };
 }
 
 /** One result of a batch; also the stored result that the ledger tells when it is asked about a key. */
-export function judgeResult(result: OperationResult, { type, overrides }: ExpectedOperation, redact: Redact): ResultFinding {
-  const { outcome, status, error } = result;
+export function judgeResult(result: OperationResult, operation: SentOperation, redact: Redact): OperationVerdict {
+  const { outcome, status, error, applied_key, version, commit_seq, data, current, replayed } = result;
   const facts: AnswerFacts = { kind: "result", outcome, status, ...(error === undefined ? {} : { code: error.code }) };
-  const finding = findingOf(facts, { error, note: `the server answered ${outcome}`, overrides, redact });
-  const event = eventOf(finding.row, type) ?? "retry_later";
-  return { ...finding, event: event === "applied" && (outcome === "noop" || outcome === "applied_before") ? outcome : event, result };
-}
-
-function judgeRest(answer: Answer, expected: ExpectedAnswer & { face: "rest" }, redact: Redact): Judgement {
-  const { operation, echo, level } = expected;
-  const read = level === 4 ? readEnvelope(answer, anyDocument, echo) : readForeign(answer, operation.type, expected.shape ?? {});
-  const detail = { error: read.error, note: noteOf(answer), overrides: operation.overrides, redact };
-  const finding = findingOf(factsOf(answer, read, false), detail);
-  const etag = answer.headers["etag"];
-  const version = parseEtag(etag) ?? versionIn(read.data);
-  const current = currentOf(operation.key, finding);
+  const detail = { error, note: `the server answered ${outcome}`, overrides: operation.overrides, redact };
+  const verdict = verdictOf(operation, findingOf(facts, detail));
   return {
-    kind: "whole",
-    ...finding,
-    event: eventOf(finding.row, operation.type) ?? "retry_later",
-    ...locationOf(answer, finding),
-    silent: false,
-    replayed: answer.headers["idempotent-replayed"] === "true",
-    ...(read.data === undefined ? {} : { data: read.data }),
+    ...verdict,
+    event: verdict.event === "applied" && (outcome === "noop" || outcome === "applied_before") ? outcome : verdict.event,
+    fromLedger: true,
+    replayed: replayed === true,
+    ...(applied_key === undefined ? {} : { appliedKey: applied_key }),
     ...(version === undefined ? {} : { version }),
-    ...(etag === undefined ? {} : { etag }),
+    ...(commit_seq === undefined ? {} : { commitSeq: commit_seq }),
+    ...(data === undefined ? {} : { data }),
     ...(current === undefined ? {} : { current }),
   };
 }
 
-/** Where a row of the outcome table moves an operation; `undefined`: nothing definite, it stays sealed. */
-export function eventOf({ next }: Pick<OutcomeRow, "next">, type: string): VerdictEvent | undefined {
-  switch (next) {
+function judgeRest(answer: Answer, { operation, echo, level, shape = {} }: SentRequest & { face: "rest" }, redact: Redact): Judgement {
+  const read = level === 4 ? readEnvelope(answer, anyDocument, echo) : readForeign(answer, operation.type, shape);
+  const detail = { error: read.error, note: noteOf(answer), overrides: operation.overrides, redact };
+  const finding = findingOf(factsOf(answer, read, false), detail);
+  const verdict = verdictOf(operation, finding);
+  if (verdict.event === "retry_later") return faultOf(finding, answer, false);
+  const etag = answer.headers["etag"];
+  const version = parseEtag(etag) ?? versionIn(read.data);
+  const current = currentOf(operation.key, finding);
+  return {
+    kind: "operations",
+    results: [
+      {
+        ...verdict,
+        replayed: answer.headers["idempotent-replayed"] === "true",
+        ...(version === undefined ? {} : { version }),
+        ...(etag === undefined ? {} : { etag }),
+        ...(read.data === undefined ? {} : { data: read.data }),
+        ...(current === undefined ? {} : { current }),
+      },
+    ],
+  };
+}
+
+/** What a finding moves one operation to. */
+function verdictOf({ key, type }: SentOperation, finding: Finding): OperationVerdict {
+  const { event, ...change } = moveOf(type, finding);
+  return { ...finding, ...change, key, event, fromLedger: false, replayed: false };
+}
+
+type Move = Partial<Finding> & { readonly event: VerdictEvent };
+
+function moveOf(type: string, { step }: Finding): Move {
+  switch (step) {
     case "succeed":
-      return "applied";
+      return { event: "applied" };
     case "cancel":
-      return "cancelled";
+      return { event: "cancelled" };
     case "unseal":
-      return "unseal";
+      return { event: "unseal" };
     case "reconcile":
-      return "conflict";
+      return { event: "conflict" };
     case "fail":
     case "mismatch":
+      return { event: "reject" };
     case "split":
-      return "reject";
+      return { event: "reject", step: "fail" };
     case "gone":
-      if (type === "DELETE") return "noop";
-      return type === "CREATE" ? "reject" : "conflict";
+      if (type === "DELETE") return { event: "noop", step: "succeed", code: null, errorClass: "none" };
+      return type === "CREATE" ? { event: "reject", step: "fail" } : { event: "conflict" };
     default:
-      return undefined;
+      return { event: "retry_later" };
   }
+}
+
+function faultOf(finding: Finding, answer: Answer, isBatch: boolean): RequestFault {
+  const location = answer.headers["location"];
+  return {
+    kind: "request",
+    ...finding,
+    burnsAttempt: finding.burnsAttempt && !isBatch,
+    halve: isBatch && (finding.burnsAttempt || finding.step === "split"),
+    chargeIfReachable: false,
+    ...(finding.step === "confirm" && location !== undefined ? { location } : {}),
+  };
 }
 
 function factsOf(answer: Answer, read: ReadAnswer<unknown>, needsData: boolean): AnswerFacts {
@@ -221,16 +245,12 @@ function noteOf({ status }: Answer): string {
   return status < 300 ? "the answer is not what this request asked for" : "the server gave no reason";
 }
 
-function locationOf(answer: Answer, { row }: Finding): { readonly location?: string } {
-  const location = answer.headers["location"];
-  return row.next === "confirm" && location !== undefined ? { location } : {};
-}
-
 function versionIn(data: Json | undefined): number | undefined {
   const version = data !== undefined && isJsonObject(data) ? data["version"] : undefined;
   return Number.isSafeInteger(version) && (version as number) >= 0 ? (version as number) : undefined;
 }
 
+/** 409 and 412 of the REST face carry the current version and document in their details. */
 function currentOf(key: string, { details }: Finding): CurrentState | undefined {
   const parsed = parseOperationResult({ key, status: 409, outcome: "conflict", current: details?.["current"] });
   return parsed.ok ? parsed.value.current : undefined;
