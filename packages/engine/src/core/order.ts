@@ -10,6 +10,8 @@ export interface OrderedOperation {
   readonly state: State;
   /** Epoch ms before which it may not go; 0 = now. */
   readonly dueAt: number;
+  /** What a blocked one waits for; 0 = nothing. */
+  readonly blockedBy?: Seq | 0;
   /** Operations that have to be applied first. */
   readonly dependsOn?: readonly Seq[];
   /** Members go together or not at all, and stand side by side. */
@@ -95,7 +97,8 @@ function blockerOf(
       if (root !== undefined && root !== LATE) return root;
     }
   }
-  return members.find((member) => member.state === "blocked")?.seq;
+  const blocked = members.find((member) => member.state === "blocked");
+  return blocked === undefined ? undefined : blocked.blockedBy || blocked.seq;
 }
 
 function groupsOf(window: readonly OrderedOperation[]): readonly (readonly OrderedOperation[])[] {
