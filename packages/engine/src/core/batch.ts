@@ -1,0 +1,89 @@
+/** How many operations the next request takes. Falls by half when a whole request fails, doubles with each success. */
+export interface BatchState {
+  readonly operations: number;
+}
+/** The smaller of what the options, the server and the protocol allow. */
+export interface BatchLimits {
+  readonly maxOperations: number;
+  readonly maxBytes: number;
+}
+
+export function fullBatch(limits: BatchLimits): BatchState {
+  return { operations: limits.maxOperations };
+}
+
+/** `sent`: how many were in the request that failed. */
+export function halveBatch(state: BatchState, sent: number): BatchState {
+  return { operations: Math.max(1, Math.floor(Math.min(state.operations, sent) / 2)) };
+}
+
+export function growBatch(state: BatchState, limits: BatchLimits): BatchState {
+  return { operations: Math.min(limits.maxOperations, Math.max(1, state.operations) * 2) };
+}
+
+/** The limits of all who have a say. */
+export function tightest(...limits: readonly BatchLimits[]): BatchLimits {
+  return {
+    maxOperations: Math.min(...limits.map((one) => one.maxOperations)),
+    maxBytes: Math.min(...limits.map((one) => one.maxBytes)),
+  };
+}
+
+/** One operation that may go, as far as the size of a request is concerned. */
+export interface BatchCandidate {
+  /** UTF-8 bytes of its text in the body. */
+  readonly sizeBytes: number;
+  /** REST requests carry one operation. */
+  readonly face: "sync" | "rest";
+  /** Members stand side by side and are never split. */
+  readonly groupId?: string | undefined;
+}
+
+export type Batch =
+  | { readonly kind: "take"; readonly count: number }
+  /** Its first group can never fit into one request. */
+  | { readonly kind: "group_too_large"; readonly count: number };
+
+/** Room for the envelope, the lease, and what is injected into each operation. */
+const ENVELOPE_BYTES = 1024;
+const INJECTED_BYTES = 64;
+
+/**
+ * How many of the candidates, from the front, go into the next request: at least one (or one whole group), whatever the
+ * bounds say, because a request that the server refuses as too large is answered, and one that is never sent is not.
+ */
+export function takeBatch(candidates: readonly BatchCandidate[], state: BatchState, limits: BatchLimits): Batch {
+  const roomBytes = limits.maxBytes - ENVELOPE_BYTES;
+  let count = 0;
+  let bytes = 0;
+  for (const unit of unitsOf(candidates)) {
+    const isGroup = candidates[count]?.groupId !== undefined;
+    if (isGroup && count === 0 && (unit.count > limits.maxOperations || unit.bytes > roomBytes))
+      return { kind: "group_too_large", count: unit.count };
+    if (count > 0 && (unit.alone || count + unit.count > state.operations || bytes + unit.bytes > roomBytes)) break;
+    count += unit.count;
+    bytes += unit.bytes;
+    if (unit.alone) break;
+  }
+  return { kind: "take", count };
+}
+
+interface Unit {
+  count: number;
+  bytes: number;
+  readonly alone: boolean;
+}
+
+function unitsOf(candidates: readonly BatchCandidate[]): readonly Unit[] {
+  const units: Unit[] = [];
+  let group: string | undefined;
+  for (const { sizeBytes, face, groupId } of candidates) {
+    const last = units.at(-1);
+    if (groupId !== undefined && groupId === group && last !== undefined) {
+      last.count += 1;
+      last.bytes += sizeBytes + INJECTED_BYTES;
+    } else units.push({ count: 1, bytes: sizeBytes + INJECTED_BYTES, alone: face === "rest" });
+    group = groupId;
+  }
+  return units;
+}
