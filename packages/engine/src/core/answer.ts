@@ -168,7 +168,7 @@ function judgeRest(answer: Answer, { operation, echo, level, shape = {} }: SentR
   const finding = findingOf(factsOf(answer, read, false), detail);
   const verdict = verdictOf(operation, finding);
   if (verdict.event === "retry_later") return faultOf(finding, answer, false);
-  const etag = answer.headers["etag"];
+  const etag = answer.headers.etag;
   const version = parseEtag(etag) ?? versionIn(read.data);
   const current = currentOf(operation.key, finding);
   return {
@@ -218,7 +218,7 @@ function moveOf(type: string, { step }: Finding): Move {
 }
 
 function faultOf(finding: Finding, answer: Answer, isBatch: boolean): RequestFault {
-  const location = answer.headers["location"];
+  const location = answer.headers.location;
   return {
     kind: "request",
     ...finding,
@@ -230,7 +230,7 @@ function faultOf(finding: Finding, answer: Answer, isBatch: boolean): RequestFau
 }
 
 function factsOf(answer: Answer, read: ReadAnswer<unknown>, needsData: boolean): AnswerFacts {
-  const retryAfterMs = parseRetryAfter(answer.headers["retry-after"], answer.headers["date"]);
+  const retryAfterMs = parseRetryAfter(answer.headers["retry-after"], answer.headers.date);
   return {
     kind: "http",
     status: answer.status,
@@ -246,12 +246,12 @@ function noteOf({ status }: Answer): string {
 }
 
 function versionIn(data: Json | undefined): number | undefined {
-  const version = data !== undefined && isJsonObject(data) ? data["version"] : undefined;
+  const version = data !== undefined && isJsonObject(data) ? data.version : undefined;
   return Number.isSafeInteger(version) && (version as number) >= 0 ? (version as number) : undefined;
 }
 
 /** 409 and 412 of the REST face carry the current version and document in their details. */
 function currentOf(key: string, { details }: Finding): CurrentState | undefined {
-  const parsed = parseOperationResult({ key, status: 409, outcome: "conflict", current: details?.["current"] });
+  const parsed = parseOperationResult({ key, status: 409, outcome: "conflict", current: details?..current });
   return parsed.ok ? parsed.value.current : undefined;
 }

@@ -38,17 +38,17 @@ export interface Finding {
 export interface AnswerDetail {
   readonly error?: WireError | undefined;
   /** Used when the answer has no message of its own. */
-  readonly note: string;
+  readonly note?: string;
   /** The route's own rows, before the table. */
   readonly overrides?: readonly OutcomeRow[] | undefined;
   readonly redact: Redact;
 }
 
 /** Decides by status and code; the message is carried along for people. */
-export function findingOf(facts: AnswerFacts, { error, note, overrides, redact }: AnswerDetail): Finding {
+export function findingOf(facts: AnswerFacts, { error, note = "", overrides, redact }: AnswerDetail): Finding {
   const row = lookUpOutcome(facts, overrides);
   const retryAfterMs = (facts.kind === "http" ? facts.retryAfterMs : undefined) ?? retryAfterOf(error?.details);
-  const expected = error?.details?.["expected"];
+  const expected = error?.details?.expected;
   return {
     step: row.next,
     code: codeOf(row, error?.code),
@@ -72,6 +72,6 @@ function codeOf(row: OutcomeRow, code: string | undefined): SyncErrorCode | null
 
 /** A result in a batch has no header of its own. */
 function retryAfterOf(details: JsonObject | undefined): number | undefined {
-  const seconds = details?.["retry_after_seconds"];
+  const seconds = details?.retry_after_seconds;
   return typeof seconds === "number" && seconds >= 0 ? Math.min(seconds * 1000, MAX_RETRY_AFTER_MS) : undefined;
 }

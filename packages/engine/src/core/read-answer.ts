@@ -43,8 +43,8 @@ export function readEnvelope<D>(answer: Answer, readData: Check<D>, echo: Echo):
 
 /** An envelope that is damaged inside may still say whose answer it is not. */
 function isOf(value: unknown, echo: Echo): boolean {
-  const meta = isJsonObject(value) ? value["meta"] : undefined;
-  const traceId = isJsonObject(meta) ? meta["trace_id"] : undefined;
+  const meta = isJsonObject(value) ? value.meta : undefined;
+  const traceId = isJsonObject(meta) ? meta.trace_id : undefined;
   return traceId === undefined || traceId === echo.trace_id;
 }
 
@@ -79,7 +79,7 @@ function problemOf(value: unknown, status: number): ReadAnswer<never> {
 
 function foreignError(value: unknown): WireError | undefined {
   const outer: JsonObject = isJsonObject(value) ? value : {};
-  const inner = outer["error"];
+  const inner = outer.error;
   const { code, message, details } = isJsonObject(inner) ? inner : outer;
   if (typeof code !== "string") return undefined;
   return { code, message: typeof message === "string" ? message : "", ...(isJsonObject(details) ? { details } : {}) };

@@ -61,24 +61,27 @@ const SILENT: End = { kind: "origin_failing" };
  */
 export function endByVerdict(cause: Cause, verdict: Verdict | undefined, firstSendAt: number, question: "ledger" | "cancel"): End {
   if (verdict === undefined) return SILENT;
+  const rejected: End = { kind: "end", event: "reject", code: cause.why === "rejected" ? cause.code : "RETRIES_EXHAUSTED" };
   switch (verdict.verdict) {
     case "applied":
       return APPLIED;
     case "rejected":
       return { kind: "end", event: "reject", code: cause.why === "rejected" ? cause.code : codeIn(verdict) };
     case "cancelled":
-      return { kind: "end", event: "reject", code: cause.why === "rejected" ? cause.code : "RETRIES_EXHAUSTED" };
-    case "unknown": {
-      const knownSince = parseIso(verdict.known_since) ?? Number.POSITIVE_INFINITY;
-      // Sent before the ledger's memory begins: it may have been applied and forgotten.
-      if (firstSendAt < knownSince) return UNKNOWN;
-      // Never arrived. A cancel leaves a marker, so this answer to one contradicts itself: treat it as told by the ledger.
-      if (cause.why === "rejected") return { kind: "end", event: "reject", code: cause.code };
-      return question === "cancel" ? { kind: "end", event: "reject", code: "RETRIES_EXHAUSTED" } : UNKNOWN;
-    }
+      // A marker that was written just now says nothing about a time before the ledger's memory.
+      return isForgotten(verdict, firstSendAt) ? UNKNOWN : rejected;
+    case "unknown":
+      if (isForgotten(verdict, firstSendAt)) return UNKNOWN;
+      // It never arrived. Without a marker a delayed copy still may; only after a refusal is that the smaller evil.
+      return cause.why === "rejected" || question === "cancel" ? rejected : UNKNOWN;
     default:
       return verdict.verdict satisfies never;
   }
+}
+
+/** First sent before the ledger's memory begins: it may have been applied, and forgotten. */
+function isForgotten(verdict: Verdict, firstSendAt: number): boolean {
+  return firstSendAt < (parseIso(verdict.known_since) ?? Number.POSITIVE_INFINITY);
 }
 
 function codeIn({ result }: Verdict): SyncErrorCode {
