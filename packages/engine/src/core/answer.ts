@@ -252,6 +252,6 @@ function versionIn(data: Json | undefined): number | undefined {
 
 /** 409 and 412 of the REST face carry the current version and document in their details. */
 function currentOf(key: string, { details }: Finding): CurrentState | undefined {
-  const parsed = parseOperationResult({ key, status: 409, outcome: "conflict", current: details?..current });
+  const parsed = parseOperationResult({ key, status: 409, outcome: "conflict", current: details?.current });
   return parsed.ok ? parsed.value.current : undefined;
 }
