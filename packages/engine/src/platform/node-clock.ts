@@ -1,0 +1,34 @@
+import type { EpochMs } from "@guardian-sync/protocol";
+import type { Clock, MonotonicMs } from "../ports/index.ts";
+
+export interface SystemClockOptions {
+  /** Whether a scheduled task keeps the process running until it is due. Default false. */
+  readonly keepAlive?: boolean;
+}
+
+/** Longer delays overflow `setTimeout`, which then fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** The clock of this process. */
+export function systemClock({ keepAlive = false }: SystemClockOptions = {}): Clock {
+  const monotonic = (): MonotonicMs => performance.now() as MonotonicMs;
+  return {
+    now: () => Date.now() as EpochMs,
+    monotonic,
+    schedule(delayMs, task) {
+      const dueAt = monotonic() + (delayMs > 0 ? delayMs : 0);
+      let timer: NodeJS.Timeout;
+      const arm = (): void => {
+        // A timer may fire a fraction of a millisecond early: round up.
+        const leftMs = Math.ceil(dueAt - monotonic());
+        timer = setTimeout(leftMs > MAX_TIMER_MS ? arm : task, Math.min(leftMs, MAX_TIMER_MS));
+        if (!keepAlive) timer.unref();
+      };
+      arm();
+      return () => clearTimeout(timer);
+    },
+    defer(task) {
+      setImmediate(task);
+    },
+  };
+}
