@@ -92,7 +92,7 @@ async function writeOf(
   const document = before?.document ?? null;
   if (document !== null && equalFields(clientFields(document), valid.value)) return null;
   const { now } = facts.envelope;
-  const createdAt = document === null ? formatIso(now) : String(document["created_at"]);
+  const createdAt = document === null ? formatIso(now) : String(document.created_at);
   return { kind: "put", ref, version, document: served(valid.value, { id: ref.id, version, createdAt, now }) };
 }
 

@@ -1,4 +1,4 @@
-/** CREATE, UPDATE, DELETE and REPLACE on one entity: from what is there and what is asked to what shall be. Pure but for the schema. */
+/** CREATE, UPDATE and DELETE of one entity: from what is there and what is asked to what shall be. Pure but for the schema. */
 import { formatIso, isJsonObject, type JsonObject } from "@guardian-sync/protocol";
 import { conflict, currentState, judgeBase, judgePrecondition, versionRequired } from "./base.ts";
 import { clientFields, equalFields, mergePatch, served, shallowPatch } from "./document.ts";
@@ -24,7 +24,6 @@ export interface Facts {
 const ACTIONS: ReadonlyMap<string, WriteAction> = new Map([
   ["CREATE", "create"],
   ["UPDATE", "update"],
-  ["REPLACE", "update"],
   ["DELETE", "delete"],
 ]);
 
@@ -95,11 +94,11 @@ async function change(action: "update" | "delete", operation: Operation, facts: 
   const valid = await validateDocument(collection.schema, changed(operation, before, read.fields));
   if (!valid.ok) return refused(valid.refusal);
   if (equalFields(before, valid.value)) return { kind: "noop", status: 200, row };
-  return put(operation, 200, version, valid.value, String(row.document["created_at"]), facts);
+  return put(operation, 200, version, valid.value, String(row.document.created_at), facts);
 }
 
 function changed(operation: Operation, before: JsonObject, fields: JsonObject): JsonObject {
-  if (operation.type === "REPLACE") return fields;
+  if (operation.patch === "replace") return fields;
   return operation.patch === "merge" ? mergePatch(before, fields) : shallowPatch(before, fields);
 }
 

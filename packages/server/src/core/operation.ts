@@ -3,15 +3,13 @@ import {
   type Base,
   type EpochMs,
   fingerprint,
+  isJsonObject,
   type Json,
   type Ordering,
   type Sha256Hex,
   type WireOperation,
 } from "@guardian-sync/protocol";
 import type { Refusal } from "./refusal.ts";
-
-/** PUT on the REST face; no client sends it by name. */
-export const REPLACE = "REPLACE";
 
 /** `If-Match`, judged apart from the base because it answers 412 instead of 409. */
 export interface Precondition {
@@ -32,8 +30,8 @@ export interface Operation {
   readonly payload: Json;
   readonly base?: Base;
   readonly precondition?: Precondition;
-  /** How a patch applies; see `document.ts`. */
-  readonly patch: "shallow" | "merge";
+  /** How the payload of an UPDATE applies: `shallow` on the sync face, `merge` for PATCH, `replace` for PUT. */
+  readonly patch: "shallow" | "merge" | "replace";
   readonly supersedes: readonly string[];
   readonly dependsOn: readonly string[];
   readonly lane?: string;
@@ -60,12 +58,24 @@ export interface Envelope {
   readonly now: EpochMs;
 }
 
+/**
+ * Equal on both faces: the REST face must carry the entity's id in the body of a CREATE, the sync face need not, so it does not
+ * count when it says only what `entity_id` says.
+ */
+export function fingerprintOf(operation: FingerprintInput, sha256: Sha256Hex): string {
+  const { payload, entity_id } = operation;
+  if (!isJsonObject(payload) || payload.id !== entity_id) return fingerprint(operation, sha256);
+  const { id: _, ...rest } = payload;
+  return fingerprint({ ...operation, payload: rest }, sha256);
+}
+type FingerprintInput = Parameters<typeof fingerprint>[0];
+
 export function fromWire(operation: WireOperation, sha256: Sha256Hex): Operation {
   const { base, lane, group, op_number: opNumber } = operation;
   return {
     key: operation.key,
     operationId: operation.operation_id,
-    fingerprint: fingerprint(operation, sha256),
+    fingerprint: fingerprintOf(operation, sha256),
     type: operation.type,
     entityType: operation.entity_type,
     entityId: operation.entity_id,

@@ -9,6 +9,7 @@ export interface RateLimit {
 export interface RateVerdict {
   readonly isAllowed: boolean;
   readonly limit: number;
+  readonly windowMs: number;
   readonly remaining: number;
   /** When the bucket is full again. */
   readonly resetAt: EpochMs;
@@ -52,7 +53,7 @@ export class RateLimiter {
   #verdict(tokens: number, now: EpochMs): RateVerdict {
     const { limit, windowMs } = this.#rate;
     const resetAt = (now + Math.ceil(((limit - tokens) * windowMs) / limit)) as EpochMs;
-    return { isAllowed: true, limit, remaining: Math.floor(tokens), resetAt, retryAfterMs: 0 };
+    return { isAllowed: true, limit, windowMs, remaining: Math.floor(tokens), resetAt, retryAfterMs: 0 };
   }
 
   #refilled(name: string, now: EpochMs): number {

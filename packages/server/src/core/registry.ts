@@ -153,8 +153,8 @@ export function buildRegistry(
   const named = new Map<string, NamedOperation>();
   for (const [name, given] of Object.entries(operations)) {
     const option = `operations[${JSON.stringify(name)}]`;
-    if (!OPERATION_NAME.test(name) || (PLAIN_TYPES as readonly string[]).includes(name) || name === "REPLACE") {
-      throw new TypeError(`${option}: must be a name of its own, not one of CREATE, UPDATE, DELETE, REPLACE`);
+    if (!OPERATION_NAME.test(name) || (PLAIN_TYPES as readonly string[]).includes(name)) {
+      throw new TypeError(`${option}: must be a name of its own, not one of CREATE, UPDATE, DELETE`);
     }
     const definition = typeof given === "function" ? { handler: given } : given;
     if (typeof definition?.handler !== "function") throw new TypeError(`${option}.handler must be a function`);

@@ -115,8 +115,8 @@ export interface ReadTx {
   changes(space: string, page: Page<number>): Promise<readonly ChangeRow[]>;
   ledger(scope: Scope, keys: readonly string[]): Promise<ReadonlyMap<string, LedgerRow>>;
   client(space: string, id: string): Promise<ClientRow | null>;
-  /** Counts over all spaces, for gauges. */
-  counts(): Promise<{ readonly ledgerRows: number; readonly storedResponses: number }>;
+  /** Rows of the ledger over all spaces, and those of them older than `before`. Reads an index from end to end: not for every request. */
+  countLedger(before: EpochMs): Promise<{ readonly ledgerRows: number; readonly staleRows: number }>;
   readonly sql: TeamSql | null;
 }
 

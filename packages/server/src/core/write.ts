@@ -34,6 +34,8 @@ export interface WriteReport {
   readonly hasAdvanced: boolean;
   /** How many were answered from the ledger. */
   readonly replays: number;
+  /** New rows of the ledger, markers included. */
+  readonly ledgerRows: number;
 }
 
 /** A client that sends nothing but repetitions is noted as seen at most this often: noting it is a write. */
@@ -73,6 +75,7 @@ export async function executeOperations(tx: WriteTx, items: readonly Item[], con
     generation: space.generation,
     headSeq: count === 0 ? space.headSeq : firstSeq + count - 1,
     hasAdvanced: count > 0,
+    ledgerRows: outcome.ledger.length,
     replays: run.judgements.filter(({ isReplay }) => isReplay).length,
   };
 }

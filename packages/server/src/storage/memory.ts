@@ -222,15 +222,15 @@ class MemoryTx implements WriteTx {
   async client(space: string, id: string): Promise<ClientRow | null> {
     return this.#find(space)?.clients.get(id) ?? null;
   }
-  async counts(): Promise<{ ledgerRows: number; storedResponses: number }> {
+  async countLedger(before: EpochMs): Promise<{ ledgerRows: number; staleRows: number }> {
     this.#check();
     let ledgerRows = 0;
-    let storedResponses = 0;
+    let staleRows = 0;
     for (const { ledger } of this.#spaces.values()) {
       ledgerRows += ledger.size;
-      for (const row of ledger.values()) if (row.response !== null) storedResponses++;
+      for (const row of ledger.values()) if (row.at < before) staleRows++;
     }
-    return { ledgerRows, storedResponses };
+    return { ledgerRows, staleRows };
   }
 
   async createSpace(row: SpaceRow): Promise<void> {

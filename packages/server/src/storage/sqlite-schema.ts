@@ -131,5 +131,5 @@ function versionOf(db: DatabaseSync): number {
   const table = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'guardian_schema'").get();
   if (table === undefined) return 0;
   const row = db.prepare("SELECT version FROM guardian_schema").get();
-  return Number(row?.["version"] ?? 0);
+  return Number(row?.version ?? 0);
 }

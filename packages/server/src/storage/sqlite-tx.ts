@@ -76,7 +76,7 @@ export class SqliteTx implements WriteTx {
     return row === undefined ? null : spaceRow(row);
   }
   async spaces({ after, limit }: Page<string>): Promise<readonly string[]> {
-    return this.#db.all("SELECT id FROM spaces WHERE id > ? ORDER BY id LIMIT ?", after, limit).map((row) => row["id"] as string);
+    return this.#db.all("SELECT id FROM spaces WHERE id > ? ORDER BY id LIMIT ?", after, limit).map((row) => row.id as string);
   }
   async entity(space: string, ref: EntityRef): Promise<EntityRow | null> {
     const row = this.#db.get("SELECT * FROM entities WHERE space = ? AND type = ? AND id = ?", space, ref.type, ref.id);
@@ -105,10 +105,9 @@ export class SqliteTx implements WriteTx {
     const row = this.#db.get("SELECT * FROM clients WHERE space = ? AND id = ?", space, id);
     return row === undefined ? null : clientRow(row);
   }
-  async counts(): Promise<{ ledgerRows: number; storedResponses: number }> {
-    const row = this.#db.get("SELECT count(*) AS n FROM operations");
-    const stored = this.#db.get("SELECT count(*) AS n FROM operations WHERE response IS NOT NULL");
-    return { ledgerRows: Number(row?.["n"] ?? 0), storedResponses: Number(stored?.["n"] ?? 0) };
+  async countLedger(before: EpochMs): Promise<{ ledgerRows: number; staleRows: number }> {
+    const row = this.#db.get("SELECT count(*) AS all_rows, count(*) FILTER (WHERE at < ?) AS stale FROM operations", before);
+    return { ledgerRows: Number(row?.all_rows ?? 0), staleRows: Number(row?.stale ?? 0) };
   }
 
   async createSpace(row: SpaceRow): Promise<void> {
@@ -208,7 +207,7 @@ export class SqliteTx implements WriteTx {
   async advanceHead(space: string, count: number): Promise<number> {
     const row = this.#db.get("UPDATE spaces SET head_seq = head_seq + ? WHERE id = ? RETURNING head_seq", count, space);
     if (row === undefined) throw new TypeError(`space ${JSON.stringify(space)} does not exist; create it first`);
-    return Number(row["head_seq"]) - count + 1;
+    return Number(row.head_seq) - count + 1;
   }
   async appendChanges(space: string, rows: readonly ChangeRow[]): Promise<void> {
     for (const row of rows) {
@@ -258,20 +257,18 @@ export class SqliteTx implements WriteTx {
   }
   async expireChanges(space: string, before: EpochMs, limit: number): Promise<number> {
     const rows = this.#db.all("SELECT seq, txn, at FROM changes WHERE space = ? ORDER BY seq LIMIT ?", space, limit);
-    const young = rows.findIndex((row) => Number(row["at"]) >= before);
+    const young = rows.findIndex((row) => Number(row.at) >= before);
     const last = rows.at(young < 0 ? -1 : young - 1);
     if (last === undefined || young === 0) return 0;
     // To the end of the last one's transaction: the floor never stands inside one.
     const next = this.#db.get(
       "SELECT seq FROM changes WHERE space = ? AND seq > ? AND txn <> ? ORDER BY seq LIMIT 1",
       space,
-      last["seq"] as number,
-      last["txn"] as number,
+      last.seq as number,
+      last.txn as number,
     );
     const floor =
-      next === undefined
-        ? Number(this.#db.get("SELECT max(seq) AS seq FROM changes WHERE space = ?", space)?.["seq"])
-        : Number(next["seq"]) - 1;
+      next === undefined ? Number(this.#db.get("SELECT max(seq) AS seq FROM changes WHERE space = ?", space)?.seq) : Number(next.seq) - 1;
     this.#db.run("UPDATE spaces SET floor_seq = ? WHERE id = ?", floor, space);
     return this.#db.run("DELETE FROM changes WHERE space = ? AND seq <= ?", space, floor);
   }
@@ -320,64 +317,64 @@ export class SqliteTx implements WriteTx {
 
 function spaceRow(row: Row): SpaceRow {
   return {
-    id: row["id"] as string,
-    generation: row["generation"] as string,
-    headSeq: row["head_seq"] as number,
-    floorSeq: row["floor_seq"] as number,
-    knownSince: row["known_since"] as EpochMs,
+    id: row.id as string,
+    generation: row.generation as string,
+    headSeq: row.head_seq as number,
+    floorSeq: row.floor_seq as number,
+    knownSince: row.known_since as EpochMs,
   };
 }
 function entityRow(row: Row): EntityRow {
   return {
-    type: row["type"] as string,
-    id: row["id"] as string,
-    version: row["version"] as number,
-    seq: row["seq"] as number,
-    deleted: row["deleted"] === 1,
-    document: parsed(row["document"]) as JsonObject | null,
-    lastOperationId: row["last_operation_id"] as string | null,
-    updatedAt: row["updated_at"] as EpochMs,
-    updatedBy: row["updated_by"] as string,
+    type: row.type as string,
+    id: row.id as string,
+    version: row.version as number,
+    seq: row.seq as number,
+    deleted: row.deleted === 1,
+    document: parsed(row.document) as JsonObject | null,
+    lastOperationId: row.last_operation_id as string | null,
+    updatedAt: row.updated_at as EpochMs,
+    updatedBy: row.updated_by as string,
   };
 }
 function changeRow(row: Row): ChangeRow {
   return {
-    seq: row["seq"] as number,
-    txn: row["txn"] as number,
-    kind: row["kind"] as ChangeKind,
-    type: row["type"] as string,
-    id: row["id"] as string,
-    version: row["version"] as number,
-    document: parsed(row["document"]) as JsonObject | null,
-    clientId: row["client_id"] as string | null,
-    operationId: row["operation_id"] as string | null,
-    at: row["at"] as EpochMs,
+    seq: row.seq as number,
+    txn: row.txn as number,
+    kind: row.kind as ChangeKind,
+    type: row.type as string,
+    id: row.id as string,
+    version: row.version as number,
+    document: parsed(row.document) as JsonObject | null,
+    clientId: row.client_id as string | null,
+    operationId: row.operation_id as string | null,
+    at: row.at as EpochMs,
   };
 }
 function ledgerRow(row: Row): LedgerRow {
   return {
-    key: row["key"] as string,
-    fingerprint: row["fingerprint"] as string | null,
-    outcome: row["outcome"] as StoredOutcome,
-    status: row["status"] as number,
-    code: row["code"] as string | null,
-    entityType: row["entity_type"] as string | null,
-    entityId: row["entity_id"] as string | null,
-    version: row["version"] as number | null,
-    commitSeq: row["commit_seq"] as number | null,
-    response: parsed(row["response"]) as OperationResult | null,
-    at: row["at"] as EpochMs,
+    key: row.key as string,
+    fingerprint: row.fingerprint as string | null,
+    outcome: row.outcome as StoredOutcome,
+    status: row.status as number,
+    code: row.code as string | null,
+    entityType: row.entity_type as string | null,
+    entityId: row.entity_id as string | null,
+    version: row.version as number | null,
+    commitSeq: row.commit_seq as number | null,
+    response: parsed(row.response) as OperationResult | null,
+    at: row.at as EpochMs,
   };
 }
 function clientRow(row: Row): ClientRow {
   return {
-    id: row["id"] as string,
-    principal: row["principal"] as string,
-    lastOpNumber: row["last_op_number"] as number,
-    fence: row["fence"] as number,
-    lease: row["lease"] as string | null,
-    acknowledgedSeq: row["acknowledged_seq"] as number,
-    lastSeenAt: row["last_seen_at"] as EpochMs,
+    id: row.id as string,
+    principal: row.principal as string,
+    lastOpNumber: row.last_op_number as number,
+    fence: row.fence as number,
+    lease: row.lease as string | null,
+    acknowledgedSeq: row.acknowledged_seq as number,
+    lastSeenAt: row.last_seen_at as EpochMs,
   };
 }
 

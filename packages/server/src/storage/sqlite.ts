@@ -44,7 +44,7 @@ class Sqlite implements Storage {
   constructor(path: string) {
     const db = opened(path, {});
     try {
-      refuseOldSqlite(String(db.prepare("SELECT sqlite_version() AS v").get()?.["v"]));
+      refuseOldSqlite(String(db.prepare("SELECT sqlite_version() AS v").get()?.v));
       db.exec("PRAGMA busy_timeout = 5000");
       db.exec("PRAGMA journal_mode = WAL");
       // FULL: the WAL is synced at every commit. NORMAL would lose acknowledged operations with the power.

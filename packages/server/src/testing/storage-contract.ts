@@ -108,7 +108,8 @@ export const storageContract: readonly ContractCase<OpenStorage>[] = [
       assert.deepEqual([found.get("k1"), found.get("k2"), found.size], [rows.ledger, rows.marker, 2]);
       assert.deepEqual(await tx.changes(SPACE, { after: 0, limit: 10 }), [rows.change]);
       assert.deepEqual(await tx.client(SPACE, "c1"), rows.client);
-      assert.deepEqual(await tx.counts(), { ledgerRows: 2, storedResponses: 1 });
+      assert.deepEqual(await tx.countLedger(at(1000)), { ledgerRows: 2, staleRows: 0 });
+      assert.deepEqual(await tx.countLedger(at(1001)), { ledgerRows: 2, staleRows: 2 });
     });
   }),
 
