@@ -1,1 +1,11 @@
-export {};
+export {
+  FaultyTransport,
+  type FaultyTransportOptions,
+  NO_FAULTS,
+  type NetworkFault,
+  type NetworkFaults,
+  type RangeMs,
+} from "./faulty-transport.ts";
+export type { Clock, Exchange, HttpRequest, QueueStore, StoreAdapter, Transport } from "../ports/index.ts";
+export { SeededRandom } from "./seeded-random.ts";
+export { Timeline, VirtualClock } from "./virtual-clock.ts";
