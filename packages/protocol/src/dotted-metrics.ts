@@ -3,6 +3,8 @@ import type { MetricDefinition } from "./metric-definition.ts";
 const counter = (name: string, help: string, unit = "{operation}"): MetricDefinition => ({ name, type: "counter", help, unit });
 const gauge = (name: string, unit: string, help: string): MetricDefinition => ({ name, type: "gauge", help, unit });
 
+const emptyGauge = (name: string, unit: string, help: string): MetricDefinition => ({ ...gauge(name, unit, help), startsEmpty: true });
+
 /** OpenTelemetry instruments of the client, without labels. In Prometheus text with underscores. */
 export const SYNC_INSTRUMENTS: readonly MetricDefinition[] = [
   gauge("sync.pending_ops.count", "{operation}", "Operations waiting in the queue."),
@@ -11,11 +13,11 @@ export const SYNC_INSTRUMENTS: readonly MetricDefinition[] = [
   counter("sync.processed.count", "Operations that ended, well or badly."),
   counter("sync.processed.success", "Operations that succeeded."),
   counter("sync.processed.failed", "Operations moved to failed."),
-  gauge("sync.process_time.avg", "ms", "Mean processing time of recent operations, in milliseconds."),
-  gauge("sync.process_time.p99", "ms", "99th percentile of the processing time of recent operations, in milliseconds."),
+  emptyGauge("sync.process_time.avg", "ms", "Mean processing time of recent operations, in milliseconds."),
+  emptyGauge("sync.process_time.p99", "ms", "99th percentile of the processing time of recent operations, in milliseconds."),
   counter("sync.retries.count", "Tries after the first."),
   counter("sync.retries.exhausted", "Operations that used up their tries."),
-  gauge("sync.backoff.duration.avg", "ms", "Mean delay before another try, in milliseconds."),
+  emptyGauge("sync.backoff.duration.avg", "ms", "Mean delay before another try, in milliseconds."),
   counter("sync.retry_after.count", "Delays that a server asked for by Retry-After.", "{delay}"),
   counter("sync.errors.transient", "Errors that may pass by themselves.", "{error}"),
   counter("sync.errors.permanent", "Errors that will not pass.", "{error}"),
@@ -27,12 +29,12 @@ export const SYNC_INSTRUMENTS: readonly MetricDefinition[] = [
   counter("sync.errors.conflict", "Answers 409, 412 and 428.", "{error}"),
   gauge("sync.processor.active", "{processor}", "1 while this process holds the processing lock."),
   counter("sync.lock.takeover.count", "Times the processing lock was taken from a stale holder or released by force.", "{takeover}"),
-  gauge("sync.memory.usage", "By", "Heap in use, in bytes; NaN where the platform does not tell."),
+  emptyGauge("sync.memory.usage", "By", "Heap in use, in bytes; NaN where the platform does not tell."),
 ];
 
 /** Of the server, about its ledger of keys. */
 export const IDEMPOTENCY_INSTRUMENTS: readonly MetricDefinition[] = [
-  gauge("idempotency.cache_hit_rate", "1", "Share of keyed writes answered from the ledger, 0 to 1; NaN while there were none."),
+  emptyGauge("idempotency.cache_hit_rate", "1", "Share of keyed writes answered from the ledger, 0 to 1; NaN while there were none."),
   counter("idempotency.concurrent_requests.count", "Requests that met their own key still being executed.", "{request}"),
   gauge("idempotency.cache_size.entries", "{entry}", "Rows in the ledger."),
   gauge("idempotency.stale_keys.count", "{entry}", "Rows in the ledger that are past its window and wait to be swept."),

@@ -137,7 +137,10 @@ export const FAMILY_METRICS: readonly MetricDefinition[] = [
     labels: { state: BREAKER_STATES },
   },
   gauge("guardian_sync_store_bytes", "Bytes that the store takes on disk.", "By"),
-  gauge("guardian_sync_store_quota_bytes", "Bytes that the store may take; NaN where the platform does not tell.", "By"),
+  {
+    ...gauge("guardian_sync_store_quota_bytes", "Bytes that the store may take; NaN where the platform does not tell.", "By"),
+    startsEmpty: true,
+  },
   gauge("guardian_sync_index_drift", "Entries by which the pending index differed from the rows when last verified.", "{entry}"),
   {
     name: "guardian_sync_watchdog_wakeups_total",

@@ -31,7 +31,16 @@ export const MANDATED_METRICS: readonly MetricDefinition[] = [
     unit: "ms",
     edges: PROCESSING_TIME_EDGES_MS,
   },
-  { ...gauge("success_rate_percent", "Succeeded among recently finished operations; NaN while none finished."), unit: "%", health: true },
+  {
+    ...gauge("success_rate_percent", "Succeeded among recently finished operations; NaN while none finished."),
+    unit: "%",
+    health: true,
+    startsEmpty: true,
+  },
   { ...gauge("failure_rate_per_min", "Operations that failed in the last minute."), health: true },
-  { ...gauge("network_health_score", "How well requests get through, 0 to 100; NaN while none was made."), health: true },
+  {
+    ...gauge("network_health_score", "How well requests get through, 0 to 100; NaN while none was made."),
+    health: true,
+    startsEmpty: true,
+  },
 ];

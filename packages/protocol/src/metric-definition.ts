@@ -22,6 +22,8 @@ export interface MetricDefinition {
   readonly labels?: { readonly [label: string]: LabelValues };
   /** Shown under `health` instead of `gauges` in JSON. */
   readonly health?: true;
+  /** A gauge that has no value until somebody sets one: NaN in Prometheus text, `null` in JSON. Others start at 0. */
+  readonly startsEmpty?: true;
 }
 
 /** A dotted name in Prometheus text: `sync.errors.auth` → `sync_errors_auth`. */
