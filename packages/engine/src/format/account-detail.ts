@@ -1,0 +1,37 @@
+import type { Json } from "@guardian-sync/protocol";
+import { Fields } from "./fields.ts";
+
+/** What the queue file remembers of one account. Lives encrypted in its row; fields that a later version wrote are kept. */
+export interface AccountDetail {
+  readonly space: string;
+  readonly principal: string;
+  /** UUID v4, made with the account's row; "" before that. */
+  readonly clientId: string;
+  /** The number of the next operation that is sealed under global ordering. */
+  readonly nextOpNumber: number;
+  /** The last handshake, as the server answered it. */
+  readonly handshake?: Json;
+  /** Server time minus local time. Absent: never measured. */
+  readonly clockOffsetMs?: number;
+  /** A standing pause; it survives restarts. `at` in epoch ms. */
+  /** State of the circuit breaker, as text. */
+  readonly breaker?: string;
+  /** Nothing goes to the origin before. Epoch ms. */
+  readonly holdUntil?: number;
+  readonly pause?: { readonly reason: string; readonly by: string; readonly at: number };
+}
+
+/** The value as it stands, with every unknown field. @throws SyncError `UNREADABLE` when a known field has another type. */
+export function parseAccountDetail(value: Json): AccountDetail {
+  const fields = new Fields(value, "The detail of an account");
+  for (const name of ["space", "principal", "clientId"]) fields.text(name);
+  fields.number("nextOpNumber");
+  for (const name of ["clockOffsetMs", "holdUntil"]) fields.optional(name, "number");
+  fields.optional("breaker", "string");
+  fields.optional("pause", "object");
+  return value as unknown as AccountDetail;
+}
+
+export function encodeAccountDetail(detail: AccountDetail): Json {
+  return detail as unknown as Json;
+}

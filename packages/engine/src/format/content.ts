@@ -1,0 +1,125 @@
+import {
+  type Base,
+  type EpochMs,
+  type IdempotencyKey,
+  isJsonObject,
+  isUuid,
+  isUuidV4,
+  type Json,
+  type OperationId,
+  type TraceId,
+} from "@guardian-sync/protocol";
+import { Fields } from "./fields.ts";
+import { unreadable } from "./unreadable.ts";
+
+/** What a caller enqueued. Written once, never changed. */
+export interface OperationContent {
+  readonly id: OperationId;
+  readonly type: string;
+  readonly version: number;
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly payload: Json;
+  readonly before?: Json;
+  readonly base?: Base;
+  readonly key: IdempotencyKey;
+  readonly traceId: TraceId;
+  readonly txnToken: string;
+  readonly createdAt: EpochMs;
+  readonly lane?: string;
+  readonly groupId?: string;
+  readonly dependsOn?: readonly string[];
+  readonly priority?: number;
+  readonly expiresAt?: EpochMs;
+  readonly coalesce?: false;
+}
+
+/** One line of compact JSON: JSON text has no raw line break. Names are short because each operation repeats them. */
+export function encodeContent(content: OperationContent): string {
+  const { before, base, lane, groupId, dependsOn, priority, expiresAt, coalesce } = content;
+  return JSON.stringify({
+    i: content.id,
+    t: content.type,
+    v: content.version,
+    e: content.entityType,
+    n: content.entityId,
+    k: content.key,
+    r: content.traceId,
+    x: content.txnToken === tokenOf(content.id) ? undefined : content.txnToken,
+    c: content.createdAt,
+    l: lane,
+    g: groupId,
+    d: dependsOn,
+    o: priority,
+    u: expiresAt,
+    f: coalesce === false ? 0 : undefined,
+    a: base === undefined ? undefined : "version" in base ? { v: base.version } : { k: base.after },
+    p: content.payload,
+    b: before,
+  });
+}
+
+const WHAT = "The content of an operation";
+
+/** @throws SyncError `UNREADABLE` when the line is not what `encodeContent` writes. Unknown names are ignored. */
+export function parseContent(line: string): OperationContent {
+  const fields = new Fields(parseLine(line), WHAT);
+  const id = fields.get("i");
+  const key = fields.get("k");
+  const payload = fields.get("p");
+  if (!isUuid(id)) return fields.fail("i");
+  if (!isUuidV4(key)) return fields.fail("k");
+  if (payload === undefined) return fields.fail("p");
+  const before = fields.get("b");
+  return {
+    id: id as OperationId,
+    type: fields.text("t"),
+    version: fields.number("v"),
+    entityType: fields.text("e"),
+    entityId: fields.text("n"),
+    payload,
+    ...(before === undefined ? {} : { before }),
+    ...parseBase(fields),
+    key: key as IdempotencyKey,
+    traceId: fields.text("r") as TraceId,
+    txnToken: fields.get("x") === undefined ? tokenOf(id) : fields.text("x"),
+    createdAt: fields.number("c") as EpochMs,
+    ...parseOrder(fields),
+  };
+}
+
+function parseBase(fields: Fields): { readonly base?: Base } {
+  const base = fields.get("a");
+  if (base === undefined) return {};
+  if (!isJsonObject(base)) return fields.fail("a");
+  const { v: version, k: after } = base;
+  if (typeof version === "number") return { base: { version } };
+  if (typeof after === "string") return { base: { after } };
+  return fields.fail("a");
+}
+
+function parseOrder(fields: Fields): Pick<OperationContent, "lane" | "groupId" | "dependsOn" | "priority" | "expiresAt" | "coalesce"> {
+  fields.optionalTexts("d");
+  const dependsOn = fields.get("d") as readonly string[] | undefined;
+  return {
+    ...(fields.get("l") === undefined ? {} : { lane: fields.text("l") }),
+    ...(fields.get("g") === undefined ? {} : { groupId: fields.text("g") }),
+    ...(dependsOn === undefined ? {} : { dependsOn }),
+    ...(fields.get("o") === undefined ? {} : { priority: fields.number("o") }),
+    ...(fields.get("u") === undefined ? {} : { expiresAt: fields.number("u") as EpochMs }),
+    ...(fields.get("f") === 0 ? { coalesce: false } : {}),
+  };
+}
+
+function parseLine(line: string): Json {
+  try {
+    return JSON.parse(line) as Json;
+  } catch {
+    throw unreadable(WHAT);
+  }
+}
+
+/** What nearly every operation's token is, so it is not stored. */
+function tokenOf(id: string): string {
+  return `txn-${id}`;
+}

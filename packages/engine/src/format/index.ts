@@ -1,0 +1,21 @@
+export { type AccountDetail, encodeAccountDetail, parseAccountDetail } from "./account-detail.ts";
+export { encodeContent, type OperationContent, parseContent } from "./content.ts";
+export {
+  ALGORITHMS,
+  type Algorithm,
+  encodeEnvelope,
+  type Envelope,
+  ENVELOPE_OVERHEAD_BYTES,
+  KEY_ID_BYTES,
+  NONCE_BYTES,
+  parseEnvelope,
+  TAG_BYTES,
+} from "./envelope.ts";
+export { hexOf, parseHex } from "./hex.ts";
+export { decodeReceipts, encodeReceipts, type Receipt, RECEIPT_OUTCOMES, type ReceiptOutcome } from "./receipt.ts";
+export { openJson, type RecordPlace, sealJson } from "./record.ts";
+export { openSealed, packSealed } from "./sealed.ts";
+export { openSegment, packSegment } from "./segment.ts";
+export { encodeStateDetail, type HistoryEntry, MAX_HISTORY, parseStateDetail, type StateDetail } from "./state-detail.ts";
+export { accountTag, entityTag } from "./tags.ts";
+export { utf8Decode, utf8Encode } from "./utf8.ts";

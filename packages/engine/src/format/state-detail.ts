@@ -1,0 +1,57 @@
+import { type Json, MAX_LAST_ERROR_CHARS } from "@guardian-sync/protocol";
+import { Fields } from "./fields.ts";
+
+/** Events of one operation that are remembered: the last of them. */
+export const MAX_HISTORY = 20;
+
+export interface HistoryEntry {
+  /** Epoch ms. */
+  readonly at: number;
+  readonly event: string;
+  readonly key?: string;
+  readonly code?: string;
+}
+
+/** What few operations need beyond their row's columns. Lives encrypted in the row; absent when there is nothing to say. */
+export interface StateDetail {
+  /** The current key, when it is not the one of the content any more. */
+  readonly key?: string;
+  /** Keys that a definite "not applied" ended, and of which a late copy may still arrive. */
+  readonly supersedes?: readonly string[];
+  readonly history?: readonly HistoryEntry[];
+  /** Begins with code and status; redacted. */
+  readonly lastError?: string;
+  readonly code?: string;
+  readonly status?: number;
+  /** The server refused it definitely: the phase alone does not tell that from giving up. */
+  readonly rejected?: true;
+  /** It was sealed when somebody cancelled it: the marker goes out in its place. */
+  readonly cancelWanted?: boolean;
+  /** The clock was corrected on its account once; a second refusal is final. */
+  readonly skewCorrected?: true;
+  /** Where an archived one goes back to. */
+  readonly archivedFrom?: "failed" | "parked";
+  readonly data?: Json;
+}
+
+/** The value as it stands, with every unknown field. @throws SyncError `UNREADABLE` when a known field has another type. */
+export function parseStateDetail(value: Json): StateDetail {
+  const fields = new Fields(value, "The detail of an operation's state");
+  for (const name of ["key", "lastError", "code"]) fields.optional(name, "string");
+  fields.optional("status", "number");
+  for (const name of ["rejected", "cancelWanted", "skewCorrected"]) fields.optional(name, "boolean");
+  fields.optionalTexts("supersedes");
+  const history = fields.get("history");
+  if (history !== undefined && !Array.isArray(history)) fields.fail("history");
+  return value as unknown as StateDetail;
+}
+
+/** Keeps the last entries of the history and the beginning of the error: the row stays small whatever happens. */
+export function encodeStateDetail(detail: StateDetail): Json {
+  const { history, lastError } = detail;
+  return {
+    ...detail,
+    ...(history !== undefined && history.length > MAX_HISTORY ? { history: history.slice(-MAX_HISTORY) } : {}),
+    ...(lastError !== undefined && lastError.length > MAX_LAST_ERROR_CHARS ? { lastError: lastError.slice(0, MAX_LAST_ERROR_CHARS) } : {}),
+  } as unknown as Json;
+}
