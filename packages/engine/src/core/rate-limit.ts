@@ -26,7 +26,7 @@ export function takeToken(
   const elapsedMs = Math.max(0, now - state.at);
   const tokens = Math.min(options.burst, state.tokens + (elapsedMs * options.requestsPerSecond) / 1000);
   if (tokens >= 1) return { state: { tokens: tokens - 1, at: now }, waitMs: 0 };
-  return { state: { tokens, at: now }, waitMs: Math.max(1, Math.ceil(((1 - tokens) * 1000) / options.requestsPerSecond)) };
+  return { state: { tokens, at: now }, waitMs: Math.max(1, Math.ceil(((1 - tokens) * 1000) / options.requestsPerSecond - 1e-6)) };
 }
 
 /** A moment (persisted) before which nothing goes to the origin, whatever goes online and whoever taps. 0 = none. */

@@ -118,7 +118,8 @@ async function follow(agent: Agent, request: HttpRequest, signal: AbortSignal, m
     const { statusCode: status } = response;
     const headers = flat(response.headers);
     const body = decoded(await read(response.body, maxBodyBytes), headers["content-encoding"], maxBodyBytes);
-    const target = status >= 300 && status < 400 ? URL.parse(headers["location"] ?? "", url) : null;
+    const { location } = headers;
+    const target = status >= 300 && status < 400 && location !== undefined ? URL.parse(location, url) : null;
     if (target === null) return { status, headers, body };
     if (target.origin !== url.origin) return { status, headers, body, crossOrigin: true };
     if ((status !== 307 && status !== 308) || hops >= MAX_REDIRECTS) return { status, headers, body };
