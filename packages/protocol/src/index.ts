@@ -112,3 +112,5 @@ export type { SocketCloseCode } from "./paths.ts";
 export { EXPORTED_STATUSES, parsePendingOp } from "./pending-op.ts";
 export type { ExportedStatus, PendingOp } from "./pending-op.ts";
 export { formatHttpDate, parseHttpDate, parseRetryAfter } from "./retry-after.ts";
+export { SyncError } from "./sync-error.ts";
+export type { SyncErrorFacts } from "./sync-error.ts";

@@ -21,8 +21,12 @@ export function sealText(keys: KeyRing, place: Place, text: string): MaybePromis
 export function openText(keys: KeyRing, place: Place, bytes: Uint8Array, what: string): MaybePromise<string> {
   const envelope = parseEnvelope(bytes);
   if (envelope === undefined) throw unreadable(what);
-  const plain = keys.decrypt(bytes, associatedData(place, envelope.keyId));
-  return plain instanceof Promise ? plain.then(utf8Decode, (error: unknown) => rethrow(error, what)) : utf8Decode(plain);
+  try {
+    const plain = keys.decrypt(bytes, associatedData(place, envelope.keyId));
+    return plain instanceof Promise ? plain.then(utf8Decode, (error: unknown) => refuse(error, what)) : utf8Decode(plain);
+  } catch (error) {
+    return refuse(error, what);
+  }
 }
 
 /** The associated data of AES-GCM: the place, then the id of the key that the header names. */
@@ -30,6 +34,6 @@ function associatedData(place: Place, keyId: Uint8Array): Uint8Array {
   return utf8Encode(joined([...place, hexOf(keyId)]));
 }
 
-function rethrow(error: unknown, what: string): never {
-  throw error instanceof SyncError ? error : unreadable(what, error);
+function refuse(error: unknown, what: string): never {
+  throw error instanceof SyncError && error.code !== "UNREADABLE" ? error : unreadable(what, error);
 }

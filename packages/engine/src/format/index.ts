@@ -19,3 +19,6 @@ export { openSegment, packSegment } from "./segment.ts";
 export { encodeStateDetail, type HistoryEntry, MAX_HISTORY, parseStateDetail, type StateDetail } from "./state-detail.ts";
 export { accountTag, entityTag } from "./tags.ts";
 export { utf8Decode, utf8Encode } from "./utf8.ts";
+export { plainKeyRing } from "./plain-key-ring.ts";
+export { openTagKey, sealTagKey, TAG_KEY_BYTES } from "./tag-key.ts";
+export { unreadable } from "./unreadable.ts";

@@ -1,21 +1,16 @@
 import type { EpochMs } from "@guardian-sync/protocol";
 import type { Clock, MonotonicMs } from "../ports/index.ts";
 
-export interface SystemClockOptions {
-  /** Whether a scheduled task keeps the process running until it is due. Default false. */
-  readonly keepAlive?: boolean;
-}
-
 /** Longer delays overflow `setTimeout`, which then fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** The clock of this process. */
-export function systemClock({ keepAlive = false }: SystemClockOptions = {}): Clock {
+export function systemClock(): Clock {
   const monotonic = (): MonotonicMs => performance.now() as MonotonicMs;
   return {
     now: () => Date.now() as EpochMs,
     monotonic,
-    schedule(delayMs, task) {
+    schedule(delayMs, task, { keepAlive = false } = {}) {
       const dueAt = monotonic() + (delayMs > 0 ? delayMs : 0);
       let timer: NodeJS.Timeout;
       const arm = (): void => {

@@ -1,5 +1,6 @@
 /** `guardian-sync/node`: what the engine needs from a Node process. */
-export { type SystemClockOptions, systemClock } from "./node-clock.ts";
+export { systemClock } from "./node-clock.ts";
 export { nodeHash } from "./node-hash.ts";
 export { systemRandom } from "./node-random.ts";
 export { type UndiciTransportOptions, undiciTransport } from "./node-transport.ts";
+export { nodePlatform } from "./node-platform.ts";

@@ -4,6 +4,8 @@ import type { QueueStore, StoreNotice } from "./store.ts";
 export interface OpenedStore {
   readonly store: QueueStore;
   readonly keys: KeyRing;
+  /** 16 random bytes made with the store and kept encrypted in its meta table (reading them is the key check): the key of all tags. */
+  readonly tagKey: Uint8Array;
   /** null where the platform has none: then only the lease decides. */
   readonly fastLock: FastLock | null;
   readonly notices: readonly StoreNotice[];

@@ -104,9 +104,10 @@ export interface EntityRow {
   readonly account: AccountTag;
   readonly entityTag: EntityTag;
   readonly version: number;
-  /** Seq of the own operation that produced it, and the store's next seq at that moment: operations between were written before the verdict. */
+  /** The own operation that produced `version`. */
   readonly lastSeq: Seq;
-  readonly watermark: Seq;
+  /** The versions from this one up to `version` followed each other by own operations alone. */
+  readonly chainFrom: number;
   readonly body: Uint8Array | null;
 }
 
@@ -125,7 +126,7 @@ export interface ReceiptRow {
 
 export interface AccountRow {
   readonly account: AccountTag;
-  /** Grows with every `commit` that touches the account: the guard of compare-and-set. Appends do not change it. */
+  /** From 1. Grows with every `commit` that touches the account: the guard of compare-and-set. Appends do not change it. */
   readonly revision: number;
   readonly counts: Counts;
   /** Encrypted JSON `AccountDetail`: space, principal, client id, op number, handshake, clock offset. */
@@ -158,7 +159,7 @@ export interface StoreCommit {
   readonly account: AccountTag;
   /** Refused with `STALE_LOCK` unless it is the lock row's fence and lease, and the row is not released. */
   readonly fence?: { readonly fence: Fence; readonly leaseId: string };
-  /** Refused with `{ ok: false }` unless it is the account's revision. */
+  /** Refused with `{ ok: false }` unless it is the account's revision. 0 = there is no row yet: the commit creates it, and its global lane. */
   readonly expectRevision: number;
   readonly putAccountDetail?: Uint8Array;
   readonly putStates?: readonly StateRow[];

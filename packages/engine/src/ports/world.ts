@@ -10,8 +10,11 @@ export interface Clock {
   now(): EpochMs;
   /** Intervals, leases, time-outs. */
   monotonic(): MonotonicMs;
-  /** Runs `task` once after at least `delayMs` (clamped below 2^31). Returns its cancellation. Does not keep a process alive by itself unless `keepAlive`. */
-  schedule(delayMs: number, task: () => void): () => void;
+  /**
+   * Runs `task` once after at least `delayMs` (clamped below 2^31). Returns its cancellation. With `keepAlive` a process that has
+   * nothing else to do waits for it.
+   */
+  schedule(delayMs: number, task: () => void, options?: { readonly keepAlive?: boolean }): () => void;
   /** Runs `task` after everything that is ready now has run: the moment at which callers of one turn have all enqueued. */
   defer(task: () => void): void;
 }

@@ -1,0 +1,185 @@
+import type { EpochMs } from "@guardian-sync/protocol";
+import type { Judgement, OperationVerdict, RequestFault } from "./answer.ts";
+import { type BackoffPolicy, retryDelayMs } from "./backoff.ts";
+import type { Finding } from "./finding.ts";
+
+/** What is known of one operation of a request when its answer is settled. */
+export interface InFlight {
+  readonly key: string;
+  readonly attempts: number;
+  readonly policy: BackoffPolicy;
+  /** A request with this key went out before: a refusal may come from a world in which it had already been applied. */
+  readonly sentBefore: boolean;
+  /** Its one correction of the clock is spent. */
+  readonly skewCorrected: boolean;
+}
+
+export interface SettlementInput {
+  /** In the order sent. */
+  readonly operations: readonly InFlight[];
+  readonly judgement: Judgement;
+  /** Whole requests that failed in a row before this one: the exponent of the lane's backoff. */
+  readonly failures: number;
+  readonly tlsFailures: number;
+  /** Answers in a row that refused the token. */
+  readonly refusals: number;
+  readonly now: EpochMs;
+  /** Uniform in [0, 1). */
+  readonly draws: { readonly jitter: number; readonly spread: number };
+}
+
+export interface Charge {
+  readonly index: number;
+  readonly attempts: number;
+  readonly delayMs: number;
+}
+export interface Wait {
+  readonly delayMs: number;
+  readonly reason: string;
+  /** Nothing goes to the origin before; asked for by the server. */
+  readonly wholeOrigin: boolean;
+}
+export type PauseReason =
+  | "auth_required"
+  | "client_too_old"
+  | "tls_failed"
+  | "pin_mismatch"
+  | "principal_mismatch"
+  | "backend_changed"
+  | "cors_suspected";
+
+/** What an answer does. Data: the shell carries it out. Indices count the operations of the request. */
+export interface Settlement {
+  /** Operations that move. All others stay sealed, with their bytes and their keys. */
+  readonly moves: readonly { readonly index: number; readonly verdict: OperationVerdict }[];
+  /** Before this one may fail, the backend is asked what became of its key. */
+  readonly ask?: { readonly index: number; readonly verdict: OperationVerdict };
+  readonly charge?: Charge;
+  /** The origin was silent: charge this one if a safe GET succeeds. */
+  readonly chargeIfReachable?: Charge;
+  readonly wait?: Wait;
+  /** Grows by one, or starts again at 0. */
+  readonly failed: boolean;
+  readonly batch: "grow" | "halve" | "keep";
+  readonly breaker: "success" | "failure" | "none";
+  readonly refused?: true;
+  readonly tlsFailed?: true;
+  readonly correctClock?: { readonly index: number };
+  readonly pause?: { readonly reason: PauseReason; readonly code: string; readonly security: boolean };
+  readonly lockLost?: true;
+  /** The number that the server waits for. */
+  readonly rewindTo?: number;
+  /** A finding that only a fault of the engine explains. */
+  readonly engineFault?: Finding;
+  /** What went wrong, for the log and the event. */
+  readonly problem?: Finding;
+}
+
+/** After `CONCURRENT_REQUEST`: the first request with this key is still running. */
+const CONCURRENT_MS = 2000;
+
+/** What one judged answer does to the operations that were in the request, to the lane and to the engine. */
+export function settle(input: SettlementInput): Settlement {
+  const { judgement } = input;
+  return judgement.kind === "operations" ? settleResults(input, judgement.results) : settleFault(input, judgement);
+}
+
+function settleResults(input: SettlementInput, results: readonly OperationVerdict[]): Settlement {
+  const moves: { readonly index: number; readonly verdict: OperationVerdict }[] = [];
+  let stuck: { readonly index: number; readonly verdict: OperationVerdict } | undefined;
+  let ask: Settlement["ask"];
+  let engineFault: Finding | undefined;
+  results.forEach((verdict, index) => {
+    if (verdict.step === "mismatch") engineFault = verdict;
+    if (verdict.event === "retry_later") stuck ??= { index, verdict };
+    // Skipped behind one that stays sealed: nothing before it left the sequence, so its number and its seal hold.
+    else if (verdict.event === "unseal" && stuck !== undefined) return;
+    else if (mustAsk(verdict, input.operations[index])) ask = { index, verdict };
+    else moves.push({ index, verdict });
+  });
+  const told = { moves, ...(ask === undefined ? {} : { ask }), ...(engineFault === undefined ? {} : { engineFault }) };
+  if (stuck === undefined) return { ...told, failed: false, batch: "grow", breaker: "success" };
+
+  const operation = input.operations[stuck.index] as InFlight;
+  const alone = results.length === 1;
+  const fault: RequestFault = { ...stuck.verdict, kind: "request", halve: !alone, chargeIfReachable: false };
+  const inner = settleFault({ ...input, operations: [operation] }, alone ? fault : { ...fault, burnsAttempt: false });
+  const { moves: _none, charge, ...rest } = inner;
+  // Others of the request had their answers, so the origin works: what is stuck goes alone next, and is charged then.
+  return {
+    ...told,
+    ...rest,
+    ...(charge === undefined ? {} : { charge: { ...charge, index: stuck.index } }),
+    batch: alone ? rest.batch : "halve",
+  };
+}
+
+/** A refusal that is not the ledger's, after an earlier request with the key, proves nothing yet. */
+function mustAsk(verdict: OperationVerdict, operation: InFlight | undefined): boolean {
+  if (verdict.fromLedger || operation?.sentBefore !== true) return false;
+  return verdict.event === "reject" || verdict.event === "conflict";
+}
+
+function settleFault(input: SettlementInput, fault: RequestFault): Settlement {
+  const first = input.operations[0];
+  const policy = first?.policy ?? FALLBACK_POLICY;
+  const alone = input.operations.length === 1 ? first : undefined;
+  const { retryAfterMs } = fault;
+  const delay = (attempt: number): number => retryDelayMs({ policy, attempt, retryAfterMs, draws: input.draws });
+  const code = fault.code ?? "INTERNAL_ERROR";
+  const wait = (wholeOrigin: boolean, delayMs = delay(input.failures + 1)): Wait => ({ delayMs, reason: code, wholeOrigin });
+  const base = {
+    moves: [],
+    problem: fault,
+    failed: true,
+    batch: fault.halve ? "halve" : "keep",
+    breaker: fault.countsForBreaker ? "failure" : fault.status === undefined || fault.mayHaveHappened ? "none" : "success",
+  } as const satisfies Settlement;
+
+  switch (fault.step) {
+    case "authenticate":
+      if (input.refusals === 0) return { ...base, failed: false, refused: true };
+      return { ...base, refused: true, pause: { reason: "auth_required", code, security: false } };
+    case "pause":
+      return { ...base, pause: { reason: PAUSE_REASONS[code] ?? "backend_changed", code, security: false } };
+    case "tls":
+      if (input.tlsFailures === 0) return { ...base, tlsFailed: true, wait: wait(false) };
+      return { ...base, tlsFailed: true, pause: { reason: code === "PIN_MISMATCH" ? "pin_mismatch" : "tls_failed", code, security: true } };
+    case "rate_limit":
+      return { ...base, wait: wait(true) };
+    case "wait":
+      return { ...base, wait: wait(retryAfterMs !== undefined) };
+    case "concurrent":
+      return { ...base, failed: false, wait: wait(false, CONCURRENT_MS) };
+    case "lock_lost":
+      return { ...base, lockLost: true };
+    case "rewind":
+      return fault.expected === undefined ? { ...base, wait: wait(false) } : { ...base, rewindTo: fault.expected };
+    case "correct_clock":
+      // Judged per envelope: every operation of it has had its correction, and the next failure is by backoff.
+      return input.operations.some((operation) => operation.skewCorrected)
+        ? { ...base, wait: wait(false) }
+        : { ...base, failed: false, correctClock: { index: 0 } };
+    case "split":
+      // Nothing was judged but the size: no need to wait before the halves.
+      return { ...base, failed: false, batch: "halve" };
+    default:
+      return unsure(input, fault, base, alone, wait(retryAfterMs !== undefined));
+  }
+}
+
+/** Nothing definite: the operations stay as they are. Only one that was alone in its request can be charged. */
+function unsure(input: SettlementInput, fault: RequestFault, base: Settlement, alone: InFlight | undefined, wait: Wait): Settlement {
+  if (alone === undefined || !(fault.burnsAttempt || fault.chargeIfReachable)) return { ...base, wait };
+  const attempts = alone.attempts + 1;
+  const delayMs = retryDelayMs({ policy: alone.policy, attempt: attempts, retryAfterMs: fault.retryAfterMs, draws: input.draws });
+  const charge = { index: 0, attempts, delayMs };
+  return { ...base, wait: { ...wait, delayMs }, ...(fault.burnsAttempt ? { charge } : { chargeIfReachable: charge }) };
+}
+
+const PAUSE_REASONS: Readonly<Record<string, PauseReason>> = {
+  CLIENT_TOO_OLD: "client_too_old",
+  PRINCIPAL_MISMATCH: "principal_mismatch",
+  CORS_SUSPECTED: "cors_suspected",
+};
+const FALLBACK_POLICY: BackoffPolicy = { baseMs: 1000, maxDelayMs: 30_000, maxAttempts: 5 };

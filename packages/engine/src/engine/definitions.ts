@@ -1,0 +1,124 @@
+import type { Json, JsonObject, OutcomeRow } from "@guardian-sync/protocol";
+
+/** Standard Schema (https://standardschema.dev), the part that is used: zod, valibot, arktype and others implement it. */
+export interface StandardSchema<Output = unknown> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
+  };
+}
+export type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | {
+      readonly issues: readonly {
+        readonly message: string;
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+      }[];
+    };
+
+export interface EntityRef {
+  readonly entityType: string;
+  readonly entityId: string;
+}
+export type FieldKind = "value" | "set";
+
+export interface EntityOptions<Document> {
+  /** Checked when a CREATE is enqueued. */
+  readonly schema?: StandardSchema<Document>;
+  /** Path segment of its collection: `devices` for `/api/v1/devices`. Without it the handshake must name one. */
+  readonly collection?: string;
+  /** How fields merge; anything not named replaces. */
+  readonly fields?: Readonly<Record<string, FieldKind>>;
+}
+export interface EntityDefinition<Document = JsonObject> extends EntityOptions<Document> {
+  readonly kind: "entity";
+  readonly type: string;
+  ref(entityId: string): EntityRef;
+}
+
+export interface RequestTemplate {
+  readonly method: "POST" | "PUT" | "PATCH" | "DELETE";
+  /** A path, or a template whose `{name}` are taken out of the body: `/api/v1/devices/{device_id}/state`. */
+  readonly path: string;
+  readonly body?: Json;
+}
+export interface RequestFacts<Input> {
+  readonly entityId: string;
+  readonly input: Input;
+  readonly patch: JsonObject;
+}
+export interface OperationOptions<Input, Document = JsonObject> {
+  /** Grows whenever queued inputs of the old shape would be misread. Default 1. */
+  readonly version?: number;
+  readonly input?: StandardSchema<Input>;
+  readonly entity: (input: Input) => EntityRef;
+  /** Pure; writes the effect into the draft. Re-run whenever the document below changes. */
+  readonly apply?: (draft: Partial<Document> & Record<string, unknown>, input: Input) => void;
+  /** How a plain REST backend takes it. Rendered once, when the operation is sealed. */
+  readonly request?: (facts: RequestFacts<Input>) => RequestTemplate;
+  /** Converts a queued input of an older version. Runs only on operations that were never sealed. */
+  readonly migrate?: (input: Json, fromVersion: number) => Input;
+  readonly backoff?: "standard" | "aggressive" | "conservative" | "background";
+  /** Rows tried before the table of the protocol, for a backend with answers of its own. */
+  readonly outcomes?: readonly OutcomeRow[];
+}
+export interface OperationDefinition<Input = unknown, Document = JsonObject> extends OperationOptions<Input, Document> {
+  readonly kind: "operation";
+  readonly name: string;
+  readonly version: number;
+}
+
+/** Declares a kind of document. */
+export function defineEntity<Document = JsonObject>(type: string, options: EntityOptions<Document> = {}): EntityDefinition<Document> {
+  checkName("entity type", type);
+  return { ...options, kind: "entity", type, ref: (entityId) => ({ entityType: type, entityId }) };
+}
+
+/** Declares an operation with a name of its own. Everything that a queued one needs after a restart is in here. */
+export function defineOperation<Input, Document = JsonObject>(
+  name: string,
+  options: OperationOptions<Input, Document>,
+): OperationDefinition<Input, Document> {
+  checkName("operation name", name);
+  if (PLAIN_TYPES.has(name))
+    throw new TypeError(`operation name "${name}" is taken: CREATE, UPDATE and DELETE need no definition, enqueue them`);
+  if (typeof options.entity !== "function")
+    throw new TypeError(`operation "${name}": option entity must be a function from input to a reference`);
+  const version = options.version ?? 1;
+  if (!Number.isInteger(version) || version < 1)
+    throw new RangeError(`operation "${name}": version must be an integer >= 1, got ${String(version)}`);
+  return { ...options, kind: "operation", name, version };
+}
+
+export const PLAIN_TYPES: ReadonlySet<string> = new Set(["CREATE", "UPDATE", "DELETE"]);
+export type PlainType = "CREATE" | "UPDATE" | "DELETE";
+
+function checkName(what: string, name: unknown): asserts name is string {
+  if (typeof name !== "string" || name.length === 0 || name.length > 128) {
+    throw new TypeError(
+      `${what} must be a string of 1 to 128 characters, got ${typeof name === "string" ? `${name.length} characters` : typeof name}`,
+    );
+  }
+}
+
+/** Definitions by name. What is enqueued or found in the queue is looked up here. */
+export class Registry {
+  readonly entities: ReadonlyMap<string, EntityDefinition<never>>;
+  readonly operations: ReadonlyMap<string, OperationDefinition<never, never>>;
+
+  constructor(entities: readonly EntityDefinition<never>[], operations: readonly OperationDefinition<never, never>[]) {
+    this.entities = byName("entities", entities, (definition) => definition.type);
+    this.operations = byName("operations", operations, (definition) => definition.name);
+  }
+}
+
+function byName<T>(option: string, definitions: readonly T[], nameOf: (definition: T) => string): ReadonlyMap<string, T> {
+  const map = new Map<string, T>();
+  for (const definition of definitions) {
+    const name = nameOf(definition);
+    if (map.has(name)) throw new TypeError(`option ${option}: "${name}" is defined twice`);
+    map.set(name, definition);
+  }
+  return map;
+}

@@ -1,0 +1,207 @@
+import { formatIso, SyncError } from "@guardian-sync/protocol";
+import type { State } from "../core/lifecycle.ts";
+import { holdsEntity } from "../core/order.ts";
+import { faceOf } from "../core/render.ts";
+import type { AccountTag, Phase, Seq } from "../ports/index.ts";
+import { currentKey, type QueuedOperation } from "../queue/records.ts";
+import { type EngineContext, factsOf, nowOf } from "./context.ts";
+import { statusInQueue } from "./outcome-of.ts";
+import { release } from "./recorder.ts";
+
+/** An operation that waits for a person. Its payload is the app's own; it is never logged. */
+export interface KeptOperation {
+  readonly seq: number;
+  readonly id: string;
+  readonly type: string;
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly payload: unknown;
+  readonly key: string;
+  readonly traceId: string;
+  readonly state: "failed" | "parked" | "archived" | "conflict" | "quarantined";
+  readonly attempts: number;
+  readonly code: string | null;
+  readonly lastError: string | null;
+  readonly enqueuedAt: string;
+  readonly changedAt: string;
+}
+export interface Page {
+  /** Rows after this seq. */
+  readonly after?: number;
+  /** At most 500. Default 50. */
+  readonly limit?: number;
+}
+export interface Selection {
+  readonly ids?: readonly string[];
+  readonly all?: boolean;
+  readonly olderThanMs?: number;
+  /** Recorded with the change. */
+  readonly reason?: string;
+}
+
+const AT_ONCE = 100;
+const FAILED: readonly Phase[] = ["failed", "parked"];
+
+/** The operations that failed or were parked, and what a person can do about them. Nothing here loses one without a record. */
+export class FailedList {
+  readonly #context: EngineContext;
+  readonly #account: () => AccountTag;
+  readonly #wake: () => void;
+
+  constructor(context: EngineContext, account: () => AccountTag, wake: () => void) {
+    this.#context = context;
+    this.#account = account;
+    this.#wake = wake;
+  }
+
+  async list(page: Page = {}, phases: readonly Phase[] = FAILED): Promise<readonly KeptOperation[]> {
+    const view = await this.#context.queue.view(this.#account());
+    const operations = await view.inPhase(phases, (page.after ?? 0) as Seq, Math.min(500, page.limit ?? 50));
+    return operations.map(keptOf);
+  }
+
+  /**
+   * Tries again. After a definite rejection with a new key, which names the old one; of unknown outcome with the old key
+   * and the same bytes. Resolves with how many will be tried.
+   */
+  retry(selection: Selection): Promise<number> {
+    return this.#each(FAILED, selection, async (operation, { view, change }) => {
+      const now = nowOf(this.#context);
+      const oldKey = currentKey(operation);
+      const { lastError: _error, code: _code, status: _status, rejected: _rejected, ...rest } = operation.detail;
+      const history = [...(rest.history ?? []), { at: now, event: "retried", key: oldKey }].slice(-20);
+      if (operation.row?.packId) {
+        const [sealed] = await view.withTexts([operation]);
+        const opNumber = sealed !== undefined && faceOf(sealed.text) === "sync" ? view.detail.nextOpNumber : 0;
+        change.move(operation, "resend", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: now, opNumber, detail: { ...rest, history } });
+        if (opNumber > 0) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber + 1 });
+      } else {
+        const detail = { ...rest, history, key: this.#context.queue.newUuid(), supersedes: [...(rest.supersedes ?? []), oldKey] };
+        change.move(operation, "manual_retry", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: 0, detail });
+      }
+      await release(view, change, operation);
+      this.#wake();
+    });
+  }
+
+  /** Puts aside, with everything kept. */
+  archive(selection: Selection): Promise<number> {
+    return this.#each(FAILED, selection, async (operation, { view, change }) => {
+      change.move(operation, "archive", { detail: { ...operation.detail, archivedFrom: operation.phase as "failed" | "parked" } });
+      await release(view, change, operation);
+      this.#wake();
+    });
+  }
+
+  /** The same as `archive`: clearing a list never destroys what a user wrote. */
+  clear(selection: Selection): Promise<number> {
+    return this.archive(selection);
+  }
+
+  /** Back from the archive to where it came from. */
+  restore(selection: Selection): Promise<number> {
+    return this.#each(["archived"], selection, async (operation, { view, change }) => {
+      const from = operation.detail.archivedFrom ?? "failed";
+      const { archivedFrom: _from, ...detail } = operation.detail;
+      change.move(operation, from === "parked" ? "restore_parked" : "restore_failed", { detail });
+      await this.#holdAgain(operation, from, view, change);
+    });
+  }
+
+  /** For good, by a person's decision: a receipt of it stays. */
+  discard(selection: Selection): Promise<number> {
+    return this.#each(["failed", "parked", "archived", "conflict", "quarantined"], selection, async (operation, { view, change }) => {
+      change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
+      await release(view, change, operation);
+      const told = { ...statusInQueue(operation), state: "cancelled" as const };
+      this.#context.watchers.tell(operation.content.id, { ...told, settled: told.settled ?? { verdict: "cancelled", code: "CANCELLED" } });
+      this.#context.events.emit({ type: "cancelled", operation: factsOf(operation) });
+      this.#wake();
+    });
+  }
+
+  async #holdAgain(
+    operation: QueuedOperation,
+    state: State,
+    view: Parameters<typeof release>[0],
+    change: Parameters<typeof release>[1],
+  ): Promise<void> {
+    if (!holdsEntity(state, operation.content.type)) return;
+    if (((await view.lanes([operation.entityTag])).get(operation.entityTag)?.blockedBy ?? 0) !== 0) return;
+    change.putLane({
+      account: change.account,
+      lane: operation.entityTag,
+      head: operation.seq,
+      dueAt: 0,
+      failures: 0,
+      blockedBy: operation.seq,
+    });
+  }
+
+  async #each(
+    phases: readonly Phase[],
+    selection: Selection,
+    act: (
+      operation: QueuedOperation,
+      at: { readonly view: Parameters<typeof release>[0]; readonly change: Parameters<typeof release>[1] },
+    ) => Promise<void>,
+  ): Promise<number> {
+    const { queue } = this.#context;
+    const account = this.#account();
+    const chosen = await this.#choose(phases, selection);
+    let done = 0;
+    // One transaction each: a list of a million never waits in memory, and one that cannot move does not stop the rest.
+    for (const seq of chosen) {
+      let moved = false;
+      await queue.change(account, undefined, async (view, change) => {
+        moved = false;
+        const [operation] = await view.bySeq([seq]);
+        if (operation === undefined || operation.phase === "pending" || !phases.includes(operation.phase)) return;
+        await act(operation, { view, change });
+        moved = true;
+      });
+      if (moved) done += 1;
+    }
+    return done;
+  }
+
+  async #choose(phases: readonly Phase[], { ids, all, olderThanMs }: Selection): Promise<readonly Seq[]> {
+    if (ids === undefined && all !== true)
+      throw new SyncError("INVALID_OPERATION", "Say which: { ids: […] } or { all: true }. Nothing was changed.");
+    const wanted = ids === undefined ? undefined : new Set(ids);
+    const before = olderThanMs === undefined ? Number.POSITIVE_INFINITY : nowOf(this.#context) - olderThanMs;
+    const chosen: Seq[] = [];
+    let after: Seq | 0 = 0;
+    for (;;) {
+      const view = await this.#context.queue.view(this.#account());
+      const page = await view.inPhase(phases, after, AT_ONCE);
+      for (const operation of page) {
+        if ((wanted === undefined || wanted.has(operation.content.id)) && (operation.row?.changedAt ?? 0) <= before)
+          chosen.push(operation.seq);
+      }
+      const last: QueuedOperation | undefined = page.at(-1);
+      if (last === undefined || page.length < AT_ONCE) return chosen;
+      after = last.seq;
+    }
+  }
+}
+
+export function keptOf(operation: QueuedOperation): KeptOperation {
+  const { content, detail, row, seq } = operation;
+  return {
+    seq,
+    id: content.id,
+    type: content.type,
+    entityType: content.entityType,
+    entityId: content.entityId,
+    payload: content.payload,
+    key: detail.key ?? content.key,
+    traceId: content.traceId,
+    state: operation.phase as KeptOperation["state"],
+    attempts: row?.attempts ?? 0,
+    code: detail.code ?? null,
+    lastError: detail.lastError ?? null,
+    enqueuedAt: formatIso(content.createdAt),
+    changedAt: formatIso((row?.changedAt ?? content.createdAt) as typeof content.createdAt),
+  };
+}

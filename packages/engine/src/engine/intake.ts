@@ -1,0 +1,189 @@
+import {
+  type EpochMs,
+  type IdempotencyKey,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  type OperationId,
+  SyncError,
+  type TraceId,
+  uuidV7Maker,
+} from "@guardian-sync/protocol";
+import { checkPayload, PAYLOAD_LIMITS } from "../core/payload.ts";
+import type { OperationContent } from "../format/index.ts";
+import {
+  type EntityRef,
+  type OperationDefinition,
+  PLAIN_TYPES,
+  type PlainType,
+  type StandardResult,
+  type StandardSchema,
+} from "./definitions.ts";
+import type { EngineContext } from "./context.ts";
+
+/** A plain write: CREATE carries the whole document, UPDATE a patch of top-level fields, DELETE nothing. */
+export interface EnqueueInput {
+  readonly type: PlainType;
+  readonly entityType: string;
+  /** Made by the client. Default for CREATE: a new UUID v4. */
+  readonly entityId?: string;
+  readonly payload?: Json | JsonObject;
+  /** The version that the user saw: a write of others in between is then a conflict, not lost. */
+  readonly baseVersion?: number;
+  /** Given up when it was never sent by then. Epoch ms. */
+  readonly expiresAt?: number;
+  readonly traceId?: string;
+}
+export interface RunOptions {
+  readonly baseVersion?: number;
+  readonly expiresAt?: number;
+  readonly traceId?: string;
+}
+
+const MAX_ID_CHARS = 256;
+
+/** Turns a call into the content of an operation, or refuses it: nothing that is wrong gets into the queue. */
+export class Intake {
+  readonly #context: EngineContext;
+  readonly #newId: (now: EpochMs) => OperationId;
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+    this.#newId = uuidV7Maker((length) => context.platform.random.bytes(length));
+  }
+
+  plain(input: EnqueueInput): OperationContent {
+    if (typeof input !== "object" || input === null) throw invalid("enqueue needs an object: { type, entityType, entityId, payload }");
+    const { type, entityType } = input;
+    if (!PLAIN_TYPES.has(type)) {
+      const text = `"${String(type)}" is no plain type. Enqueue CREATE, UPDATE or DELETE; declare anything else with defineOperation and call run().`;
+      throw this.#context.settings.registry.operations.has(type)
+        ? new SyncError("INVALID_OPERATION", `"${String(type)}" is a declared operation: call run() with its definition.`)
+        : new SyncError("UNKNOWN_TYPE", text);
+    }
+    checkName("entityType", entityType);
+    const entityId = input.entityId ?? (type === "CREATE" ? this.#context.queue.newUuid() : "");
+    checkName("entityId", entityId);
+    if (type === "DELETE" && input.payload !== undefined && input.payload !== null) throw invalid("DELETE carries no payload");
+    if (type !== "DELETE" && !isPlainObject(input.payload)) throw invalid(`${type} of ${entityType} needs a payload object`);
+    const payload = type === "DELETE" ? null : this.#checked(input.payload, `${type} ${entityType}`);
+    const schema = this.#context.settings.registry.entities.get(entityType)?.schema;
+    if (type === "CREATE" && schema !== undefined) validate(schema, payload, `${type} ${entityType}`);
+    return this.#content(type, 1, { entityType, entityId }, payload, input);
+  }
+
+  declared(
+    definition: OperationDefinition<never, never>,
+    input: unknown,
+    options: RunOptions,
+  ): { readonly content: OperationContent; readonly patch: JsonObject } {
+    const known = this.#context.settings.registry.operations.get(definition?.name);
+    if (known !== definition) {
+      throw new SyncError(
+        "UNREGISTERED_OPERATION",
+        `Operation "${String(definition?.name)}" is not registered with this engine. Add it to the option operations: a queued one must be found again after a restart.`,
+      );
+    }
+    const { name } = definition;
+    const valid = definition.input === undefined ? input : validate(definition.input, input, name);
+    const copied = this.#checked(valid, name);
+    const ref = definition.entity(copied as never);
+    checkName(`entityType of ${name}`, ref?.entityType);
+    checkName(`entityId of ${name}`, ref.entityId);
+    const draft: Record<string, unknown> = {};
+    definition.apply?.(draft as never, copied as never);
+    const patch = this.#checked(draft, `patch of ${name}`) as JsonObject;
+    this.#tryRequest(definition, ref, copied, patch);
+    const payload = { input: copied, patch };
+    return { content: this.#content(name, definition.version, ref, payload, options), patch };
+  }
+
+  /** A path parameter that is missing now is missing for ever: refused here, before anything is queued. */
+  #tryRequest(definition: OperationDefinition<never, never>, ref: EntityRef, input: Json, patch: JsonObject): void {
+    const request = definition.request?.({ entityId: ref.entityId, input: input as never, patch });
+    if (request === undefined) return;
+    const body = request.body ?? patch;
+    const missing = [...request.path.matchAll(/\{([^}]*)\}/g)]
+      .map((match) => match[1] as string)
+      .filter((name) => !fills(name, body, ref.entityId));
+    if (missing.length > 0) {
+      throw new SyncError(
+        "MISSING_PATH_PARAMETER",
+        `Operation "${definition.name}": its path ${request.path} needs ${missing.join(", ")}, which the body does not have.`,
+      );
+    }
+  }
+
+  #checked(value: unknown, what: string): Json {
+    const checked = checkPayload(value, PAYLOAD_LIMITS);
+    if (checked.ok) return checked.value;
+    throw new SyncError(
+      checked.code,
+      `${what}: ${checked.path === "" ? "the payload" : `"${checked.path}"`} ${checked.problem}. Nothing was queued.`,
+    );
+  }
+
+  #content(type: string, version: number, ref: EntityRef, payload: Json, options: RunOptions): OperationContent {
+    const { platform, queue } = this.#context;
+    const now = platform.clock.now();
+    const id = this.#newId(now);
+    const { baseVersion, expiresAt, traceId } = options;
+    if (baseVersion !== undefined && (!Number.isSafeInteger(baseVersion) || baseVersion < 0))
+      throw invalid(`baseVersion must be a whole number >= 0, got ${baseVersion}`);
+    if (expiresAt !== undefined && !(Number.isFinite(expiresAt) && expiresAt > 0))
+      throw invalid(`expiresAt must be in milliseconds since the epoch, got ${expiresAt}`);
+    if (traceId !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(traceId))
+      throw invalid("traceId must be a lowercase UUID");
+    return {
+      id,
+      type,
+      version,
+      entityType: ref.entityType,
+      entityId: ref.entityId,
+      payload,
+      ...(baseVersion === undefined ? {} : { base: { version: baseVersion } }),
+      key: queue.newUuid() as IdempotencyKey,
+      traceId: (traceId ?? queue.newUuid()) as TraceId,
+      txnToken: `txn-${id}`,
+      createdAt: now,
+      ...(expiresAt === undefined ? {} : { expiresAt: expiresAt as EpochMs }),
+    };
+  }
+}
+
+function fills(name: string, body: Json, entityId: string): boolean {
+  const value = isJsonObject(body) && Object.hasOwn(body, name) ? body[name] : undefined;
+  if (value !== undefined) return (typeof value === "string" && value !== "") || typeof value === "number";
+  return entityId !== "" && /(^|_)id$|Id$/.test(name);
+}
+
+function validate(schema: StandardSchema, value: unknown, what: string): unknown {
+  const result: StandardResult<unknown> | Promise<StandardResult<unknown>> = schema["~standard"].validate(value);
+  if (result instanceof Promise)
+    throw new TypeError(
+      `${what}: its schema validates asynchronously; an operation is shown in the same tick, so give a synchronous schema`,
+    );
+  if (result.issues === undefined) return result.value;
+  const [issue] = result.issues;
+  const path = (issue?.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+  throw new SyncError(
+    "INVALID_INPUT",
+    `${what}: ${path === "" ? "the input" : `"${path}"`} is not valid (${issue?.message ?? "no reason given"}). Nothing was queued.`,
+    {
+      details: { field: path, constraint: issue?.message ?? "" },
+    },
+  );
+}
+
+function checkName(what: string, value: unknown): void {
+  if (typeof value !== "string" || value === "" || value.length > MAX_ID_CHARS)
+    throw invalid(`${what} must be a string of 1 to ${MAX_ID_CHARS} characters`);
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function invalid(message: string): SyncError {
+  return new SyncError("INVALID_OPERATION", `${message}. Nothing was queued.`);
+}

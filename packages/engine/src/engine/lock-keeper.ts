@@ -1,0 +1,152 @@
+import { SyncError } from "@guardian-sync/protocol";
+import { beat, decideLock, forceRelease, giveBack, holderDuty, isOwn, type Observation } from "../core/lease.ts";
+import type { LockRow, MonotonicMs } from "../ports/index.ts";
+import type { Lease } from "../queue/queue.ts";
+import type { EngineContext } from "./context.ts";
+
+/** While somebody else has the lock: how soon a death that freed the fast lock is noticed. */
+const LOOK_EVERY_MS = 500;
+
+export type LockAnswer =
+  | { readonly held: true; readonly lease: Lease }
+  | { readonly held: false; readonly lookAgainInMs: number; readonly owner: string };
+
+/** Holds the processing lock while there is work, and knows when it no longer does. */
+export class LockKeeper {
+  readonly #context: EngineContext;
+  #lease: Lease | undefined;
+  #observed: Observation | undefined;
+  #renewedAt = 0 as MonotonicMs;
+  #hasFastLock = false;
+  #cancelBeat: (() => void) | undefined;
+  #beating: Promise<void> | undefined;
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+  }
+
+  get lease(): Lease | undefined {
+    return this.#lease;
+  }
+
+  /** Takes the lock if it can be had now. A holder that has not renewed for long renews first, and may learn that it lost. */
+  async ensure(): Promise<LockAnswer> {
+    if (this.#lease !== undefined && !this.#duty().mayStartSends) await this.#beat();
+    if (this.#lease !== undefined) return { held: true, lease: this.#lease };
+    const { queue, platform, settings } = this.#context;
+    const { store, fastLock } = queue.opened;
+    if (!this.#hasFastLock && fastLock !== null) this.#hasFastLock = await fastLock.tryAcquire();
+    const row = await store.readLock();
+    const decision = decideLock({
+      row,
+      observed: this.#observed,
+      now: platform.clock.monotonic(),
+      wallNow: platform.clock.now(),
+      self: { owner: platform.owner, leaseId: queue.newUuid() },
+      holding: undefined,
+      gotFastLock: this.#hasFastLock,
+      options: settings.lock,
+    });
+    if (decision.kind === "acquire" && (await store.writeLock(decision.expected, decision.next))) {
+      this.#lease = { fence: decision.next.fence, leaseId: decision.next.leaseId };
+      this.#renewedAt = platform.clock.monotonic();
+      this.#observed = undefined;
+      this.#scheduleBeat();
+      this.#context.events.emit({ type: "lock", change: decision.isTakeover ? "taken_over" : "acquired", fence: decision.next.fence });
+      return { held: true, lease: this.#lease };
+    }
+    if (decision.kind === "wait") this.#observed = decision.observed;
+    // Its holder lives, and needs it to be replaceable at once.
+    await this.#dropFastLock();
+    const recheckInMs = decision.kind === "wait" ? decision.recheckInMs : LOOK_EVERY_MS;
+    return { held: false, lookAgainInMs: Math.min(LOOK_EVERY_MS, recheckInMs), owner: row?.owner ?? "" };
+  }
+
+  /** Gives the lock back, durably. */
+  async release(): Promise<void> {
+    this.#cancelBeat?.();
+    await this.#beating;
+    const lease = this.#lease;
+    this.#lease = undefined;
+    if (lease !== undefined) {
+      const { store } = this.#context.queue.opened;
+      const row = await store.readLock();
+      if (row !== undefined && isOwn(row, lease)) await store.writeLock({ fence: row.fence, beats: row.beats }, giveBack(row));
+      this.#context.events.emit({ type: "lock", change: "released", fence: lease.fence });
+    }
+    await this.#dropFastLock();
+  }
+
+  /** The store refused a write of ours: somebody else processes now. */
+  async lost(): Promise<void> {
+    this.#cancelBeat?.();
+    if (this.#lease === undefined) return;
+    this.#context.events.emit({ type: "lock", change: "lost", fence: this.#lease.fence });
+    this.#lease = undefined;
+    await this.#dropFastLock();
+  }
+
+  /** For operators: whoever holds it is refused from here on. Returns the row that was there. */
+  async forceRelease(): Promise<LockRow | undefined> {
+    const { queue, platform } = this.#context;
+    for (let tries = 0; tries < 20; tries++) {
+      const row = await queue.opened.store.readLock();
+      if (row === undefined) return undefined;
+      const next = forceRelease(row, platform.clock.now());
+      if (!(await queue.opened.store.writeLock({ fence: row.fence, beats: row.beats }, next))) continue;
+      this.#context.events.emit({ type: "lock", change: "forced", fence: next.fence });
+      if (this.#lease !== undefined) await this.lost();
+      return row;
+    }
+    throw new SyncError("STORAGE_UNAVAILABLE", "The lock changed hands while it was being released. Look at it again, then retry.", {
+      retryable: true,
+    });
+  }
+
+  #duty(): ReturnType<typeof holderDuty> {
+    return holderDuty(this.#renewedAt, this.#context.platform.clock.monotonic(), this.#context.settings.lock);
+  }
+
+  #scheduleBeat(): void {
+    this.#cancelBeat?.();
+    this.#cancelBeat = this.#context.platform.clock.schedule(this.#context.settings.lock.heartbeatMs, () => {
+      this.#beating = this.#beat().finally(() => {
+        this.#beating = undefined;
+      });
+    });
+  }
+
+  /** Never rejects: a heartbeat that fails leaves the lease as old as it is, and age stops the sends. */
+  async #beat(): Promise<void> {
+    const lease = this.#lease;
+    if (lease === undefined) return;
+    const { queue, platform } = this.#context;
+    const { store, fastLock } = queue.opened;
+    try {
+      const row = await store.readLock();
+      if (row === undefined || !isOwn(row, lease)) return await this.lost();
+      // Who took over by staleness gets the fast lock as soon as the old holder is gone.
+      if (!this.#hasFastLock && fastLock !== null) this.#hasFastLock = await fastLock.tryAcquire();
+      const readAt = platform.clock.monotonic();
+      if (await store.writeLock({ fence: row.fence, beats: row.beats }, beat(row, platform.clock.now(), this.#hasFastLock), true))
+        this.#renewedAt = readAt;
+    } catch (error) {
+      this.#context.settings.telemetry.logger.warning({
+        event_type: "heartbeat_failed",
+        msg: "The lock could not be renewed; it is tried again.",
+        code: codeOf(error),
+      });
+    }
+    if (this.#lease === lease) this.#scheduleBeat();
+  }
+
+  async #dropFastLock(): Promise<void> {
+    if (!this.#hasFastLock) return;
+    this.#hasFastLock = false;
+    await this.#context.queue.opened.fastLock?.release();
+  }
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof SyncError ? error.code : error instanceof Error ? error.name : "UNKNOWN";
+}

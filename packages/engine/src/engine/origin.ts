@@ -1,0 +1,200 @@
+import {
+  cancelPath,
+  formatIso,
+  HEADERS,
+  type HandshakeResponse,
+  JSON_CONTENT_TYPE,
+  type Json,
+  MERGE_PATCH_CONTENT_TYPE,
+  parseHandshakeResponse,
+  parseVerdict,
+  PROTOCOL_VERSION,
+  type RequestMeta,
+  requestHeadersOf,
+  SYNC_PATHS,
+  type CapabilityLevel,
+  type Verdict,
+  verdictPath,
+} from "@guardian-sync/protocol";
+import { redactPii } from "@guardian-sync/telemetry";
+import { type Judgement, judgeExchange, type SentOperation } from "../core/answer.ts";
+import { type Finding, findingOf } from "../core/finding.ts";
+import { readEnvelope } from "../core/read-answer.ts";
+import { requestBody, restBody, type RestRequest } from "../core/render.ts";
+import type { Session } from "../core/session.ts";
+import type { AccountDetail } from "../format/index.ts";
+import type { Exchange, HttpRequest } from "../ports/index.ts";
+import type { Lease } from "../queue/queue.ts";
+import { currentKey, type SealedRecord } from "../queue/records.ts";
+import type { EngineContext } from "./context.ts";
+
+/** On whose behalf a request goes. Session and account come from one object: nobody can swap the token under it. */
+export interface Errand {
+  readonly session: Session;
+  readonly detail: AccountDetail;
+  readonly level: CapabilityLevel;
+  readonly lease?: Lease;
+}
+
+export type Asked<T> =
+  | { readonly ok: true; readonly value: T; readonly exchange: Exchange }
+  | { readonly ok: false; readonly finding: Finding; readonly exchange: Exchange };
+
+/** Every request that the engine makes of its backend. It builds and reads; what follows from an answer is decided elsewhere. */
+export class Origin {
+  readonly #context: EngineContext;
+  readonly #baseUrl: string;
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+    this.#baseUrl = context.settings.backend.baseUrl.replace(/\/+$/, "");
+  }
+
+  /** All in one request of the sync face, in order, with the stored bytes. */
+  async sendBatch(
+    errand: Errand,
+    sent: readonly SealedRecord[],
+    operations: readonly SentOperation[],
+  ): Promise<{ readonly judgement: Judgement; readonly exchange: Exchange }> {
+    const traceId = this.#context.queue.newUuid();
+    const attempts = Object.fromEntries(sent.map(({ operation }) => [currentKey(operation), (operation.row?.attempts ?? 0) + 1]));
+    const body = requestBody(
+      {
+        meta: { trace_id: traceId, timestamp: this.#timestamp(errand), attempts },
+        ordering: "global",
+        fence: errand.lease?.fence ?? 0,
+        lease: errand.lease?.leaseId ?? "",
+      },
+      sent.map(({ operation, text }) => ({
+        sealed: text,
+        opNumber: operation.row?.opNumber,
+        cancelled: operation.detail.cancelWanted === true,
+      })),
+    );
+    const exchange = await this.#exchange(errand, "POST", SYNC_PATHS.ops, traceId, { body });
+    return { exchange, judgement: judgeExchange(exchange, { face: "sync", operations, echo: { trace_id: traceId } }, redactPii) };
+  }
+
+  /** One operation, as its route wants it. */
+  async sendRest(
+    errand: Errand,
+    record: SealedRecord,
+    request: RestRequest,
+    operation: SentOperation,
+  ): Promise<{ readonly judgement: Judgement; readonly exchange: Exchange }> {
+    const { content, row } = record.operation;
+    const { level } = errand;
+    const echo = { trace_id: content.traceId, ...(level === 4 ? { txn_token: content.txnToken } : {}) };
+    const meta = { ...echo, timestamp: this.#timestamp(errand), created_at: formatIso(content.createdAt) };
+    const exchange = await this.#exchange(errand, request.method, request.path, content.traceId, {
+      body: restBody(request, level === 4 ? meta : undefined),
+      headers: {
+        ...(request.method === "PATCH" && level < 4 ? { [HEADERS.contentType]: MERGE_PATCH_CONTENT_TYPE } : {}),
+        [HEADERS.idempotencyKey]: request.key,
+        [HEADERS.attempt]: String((row?.attempts ?? 0) + 1),
+        ...(request.ifMatch === undefined ? {} : { [HEADERS.ifMatch]: request.ifMatch }),
+      },
+    });
+    return { exchange, judgement: judgeExchange(exchange, { face: "rest", operation, echo, level }, redactPii) };
+  }
+
+  handshake(errand: Errand): Promise<Asked<HandshakeResponse>> {
+    const { appVersion } = this.#context.settings.backend;
+    const payload = {
+      protocol: { min: PROTOCOL_VERSION, max: PROTOCOL_VERSION },
+      ...(appVersion === undefined ? {} : { app_version: appVersion }),
+      client_id: errand.detail.clientId,
+      account: { space: errand.session.account.space, principal: errand.session.account.principal },
+    };
+    return this.#ask(errand, "POST", SYNC_PATHS.handshake, payload, parseHandshakeResponse);
+  }
+
+  verdict(errand: Errand, key: string): Promise<Asked<Verdict>> {
+    return this.#ask(errand, "GET", verdictPath(key), undefined, (value, path) => parseVerdict(value, key, path));
+  }
+
+  cancel(errand: Errand, key: string): Promise<Asked<Verdict>> {
+    return this.#ask(errand, "POST", cancelPath(key), {}, (value, path) => parseVerdict(value, key, path));
+  }
+
+  /** A safe request, to learn whether the origin answers at all, or what stands at `path`. */
+  get(errand: Errand, path: string): Promise<Exchange> {
+    return this.#exchange(errand, "GET", path, this.#context.queue.newUuid(), {});
+  }
+
+  async #ask<T>(
+    errand: Errand,
+    method: "GET" | "POST",
+    path: string,
+    payload: Json | undefined,
+    read: Parameters<typeof readEnvelope<T>>[1],
+  ): Promise<Asked<T>> {
+    const traceId = this.#context.queue.newUuid();
+    const meta: RequestMeta = { trace_id: traceId, timestamp: this.#timestamp(errand) };
+    const exchange = await this.#exchange(
+      { ...errand, level: 4 },
+      method,
+      path,
+      traceId,
+      payload === undefined ? {} : { body: JSON.stringify({ meta, payload }) },
+    );
+    if (exchange.kind === "failure") {
+      return {
+        ok: false,
+        exchange,
+        finding: findingOf({ kind: "network", failure: exchange.failure }, { note: exchange.detail, redact: redactPii }),
+      };
+    }
+    // Questions carry no envelope, so a GET has nothing to echo but the header.
+    const answer = readEnvelope(exchange, read, { trace_id: traceId });
+    if (answer.body === "ours" && answer.data !== undefined && exchange.status < 300) return { ok: true, value: answer.data, exchange };
+    const body = answer.body === "ours" && answer.error === undefined ? "other" : answer.body;
+    const finding = findingOf(
+      { kind: "http", status: exchange.status, body, ...(answer.error === undefined ? {} : { code: answer.error.code }) },
+      { error: answer.error, redact: redactPii },
+    );
+    return { ok: false, finding, exchange };
+  }
+
+  async #exchange(
+    errand: Errand,
+    method: HttpRequest["method"],
+    path: string,
+    traceId: string,
+    more: { readonly body?: string | undefined; readonly headers?: Readonly<Record<string, string>> },
+  ): Promise<Exchange> {
+    const { settings, platform } = this.#context;
+    const { level, lease, detail, session } = errand;
+    const all: Record<string, string> = {
+      [HEADERS.authorization]: `Bearer ${session.token}`,
+      ...(more.body === undefined ? {} : { [HEADERS.contentType]: JSON_CONTENT_TYPE }),
+      [HEADERS.accept]: "application/json",
+      ...(settings.backend.appVersion === undefined ? {} : { [HEADERS.appVersion]: settings.backend.appVersion }),
+      [HEADERS.deviceId]: detail.clientId,
+      [HEADERS.traceId]: traceId,
+      [HEADERS.traceparent]: this.#traceparent(traceId),
+      ...(lease === undefined ? {} : { [HEADERS.fence]: String(lease.fence), [HEADERS.lease]: lease.leaseId }),
+      ...more.headers,
+    };
+    const allowed = new Set<string>(requestHeadersOf(level));
+    const headers = { ...settings.backend.headers, ...Object.fromEntries(Object.entries(all).filter(([name]) => allowed.has(name))) };
+    return platform.transport.exchange({
+      method,
+      url: `${this.#baseUrl}${path}`,
+      headers,
+      ...(more.body === undefined ? {} : { body: more.body }),
+      timeoutMs: settings.backend.timeoutMs,
+    });
+  }
+
+  /** W3C trace context: the operation's trace, a new span per try. */
+  #traceparent(traceId: string): string {
+    const span = this.#context.queue.newUuid().replaceAll("-", "").slice(0, 16);
+    return `00-${traceId.replaceAll("-", "")}-${span}-01`;
+  }
+
+  /** The moment of sending, in server time as far as it is known. */
+  #timestamp(errand: Errand): string {
+    return formatIso((this.#context.platform.clock.now() + (errand.detail.clockOffsetMs ?? 0)) as Parameters<typeof formatIso>[0]);
+  }
+}

@@ -1,0 +1,288 @@
+import type { SyncErrorCode } from "@guardian-sync/protocol";
+import type { OperationVerdict } from "../core/answer.ts";
+import { CLOSED_BREAKER, serialiseBreaker } from "../core/breaker.ts";
+import type { State } from "../core/lifecycle.ts";
+import { holdsEntity } from "../core/order.ts";
+import type { Charge, Settlement } from "../core/settlement.ts";
+import type { Receipt } from "../format/index.ts";
+import type { AccountTag, Seq } from "../ports/index.ts";
+import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
+import type { ChangeSet } from "../queue/change-set.ts";
+import type { Lease } from "../queue/queue.ts";
+import { currentKey, type QueuedOperation, type SealedRecord } from "../queue/records.ts";
+import { type EngineContext, factsOf, nowOf } from "./context.ts";
+import { errorText } from "./error-text.ts";
+import type { GateState } from "./gate.ts";
+import { statusInQueue } from "./outcome-of.ts";
+import type { OperationStatus } from "./operation.ts";
+
+export interface Recording {
+  readonly account: AccountTag;
+  readonly lease: Lease;
+  readonly sent: readonly SealedRecord[];
+  readonly settlement: Settlement;
+  readonly elapsedMs: number;
+  readonly gate: GateState;
+}
+
+/** Entities that were held back are looked at again when their holder has ended: this many of their operations at a time. */
+const CLOSED = serialiseBreaker(CLOSED_BREAKER);
+const RELEASE_AT_ONCE = 500;
+
+/**
+ * Writes what an answer did: outcomes, receipts, versions, holds, numbers, charge and lane in one transaction. Durable on
+ * return; only then is anybody told.
+ */
+export async function record(context: EngineContext, recording: Recording): Promise<void> {
+  let told: (() => void)[] = [];
+  await context.queue.change(recording.account, recording.lease, async (view, change) => {
+    told = [];
+    await decide(context, recording, view, change, told);
+  });
+  for (const tell of told) tell();
+}
+
+async function decide(
+  context: EngineContext,
+  recording: Recording,
+  view: AccountView,
+  change: ChangeSet,
+  told: (() => void)[],
+): Promise<void> {
+  const { settlement, sent } = recording;
+  const current = new Map((await view.bySeq(sent.map(({ operation }) => operation.seq))).map((operation) => [operation.seq, operation]));
+  const moved = new Map<Seq, State>();
+  for (const { index, verdict } of settlement.moves) {
+    const operation = current.get((sent[index] as SealedRecord).operation.seq);
+    // Somebody decided already (a restored file, an operator); a verdict that comes late changes nothing.
+    if (operation?.phase !== "sealed") continue;
+    moved.set(operation.seq, await move(context, view, change, operation, verdict, recording.elapsedMs, told));
+  }
+  if (settlement.charge !== undefined)
+    charge(
+      context,
+      change,
+      current.get((sent[settlement.charge.index] as SealedRecord).operation.seq),
+      settlement,
+      settlement.charge,
+      told,
+    );
+  if (settlement.correctClock !== undefined) {
+    for (const operation of current.values())
+      if (operation.phase === "sealed") change.touch(operation, { detail: { ...operation.detail, skewCorrected: true } });
+  }
+  const nextOpNumber = await renumber(view, change, [...current.values()], moved, settlement);
+  const { breaker, holdUntil } = recording.gate;
+  if (
+    nextOpNumber !== view.detail.nextOpNumber ||
+    breaker !== (view.detail.breaker ?? CLOSED) ||
+    holdUntil !== (view.detail.holdUntil ?? 0)
+  ) {
+    change.putAccountDetail({ ...view.detail, nextOpNumber, breaker, holdUntil });
+  }
+  const { wait, failed } = settlement;
+  const lane = {
+    ...view.global,
+    dueAt: wait === undefined ? 0 : nowOf(context) + wait.delayMs,
+    failures: failed ? view.global.failures + 1 : 0,
+  };
+  if (lane.dueAt !== view.global.dueAt || lane.failures !== view.global.failures) change.putGlobalLane(lane);
+}
+
+async function move(
+  context: EngineContext,
+  view: AccountView,
+  change: ChangeSet,
+  operation: QueuedOperation,
+  verdict: OperationVerdict,
+  elapsedMs: number,
+  told: (() => void)[],
+): Promise<State> {
+  const { code, status, version } = verdict;
+  const wanted = operation.detail.cancelWanted === true;
+  if (verdict.event === "unseal") return unseal(context, change, operation, wanted);
+  const lastError = code === null ? undefined : errorText(code, status, verdict.message);
+  const state = change.move(operation, verdict.event, {
+    detail: {
+      ...operation.detail,
+      ...(code === null ? {} : { code }),
+      ...(status === undefined ? {} : { status }),
+      ...(lastError === undefined ? {} : { lastError }),
+      ...(verdict.event === "reject" ? { rejected: true } : {}),
+    },
+    receipt: receiptOf(verdict),
+  });
+  if (version !== undefined && state === "succeeded") {
+    const [known] = await view.entities([operation.entityTag]);
+    // Own results in a row, nobody else between: what was written against any of them was written against this one.
+    const chainFrom = known !== undefined && version === known.version + 1 ? known.chainFrom : version - 1;
+    change.putEntity({ account: change.account, entityTag: operation.entityTag, version, lastSeq: operation.seq, chainFrom, body: null });
+  }
+  if (state !== "succeeded" && state !== "cancelled") await holdIfNeeded(view, change, operation, state);
+  told.push(() => tellEnding(context, operation, state, verdict, elapsedMs, lastError));
+  return state;
+}
+
+/** A definite "not applied": rendered anew under a new key, which names the old one, because a copy of the old may still arrive. */
+function unseal(context: EngineContext, change: ChangeSet, operation: QueuedOperation, cancelWanted: boolean): State {
+  const oldKey = currentKey(operation);
+  const now = nowOf(context);
+  return change.move(operation, cancelWanted ? "cancelled" : "unseal", {
+    firstSendAt: 0,
+    detail: {
+      ...operation.detail,
+      key: context.queue.newUuid(),
+      supersedes: [...(operation.detail.supersedes ?? []), oldKey],
+      history: [...(operation.detail.history ?? []), { at: now, event: "unsealed", key: oldKey }].slice(-20),
+    },
+    receipt: { outcome: "cancelled" },
+  });
+}
+
+async function holdIfNeeded(view: AccountView, change: ChangeSet, operation: QueuedOperation, state: State): Promise<void> {
+  if (!holdsEntity(state, operation.content.type)) return;
+  const lane = (await view.lanes([operation.entityTag])).get(operation.entityTag);
+  if (lane !== undefined && lane.blockedBy !== 0) return;
+  change.putLane({
+    account: change.account,
+    lane: operation.entityTag,
+    head: operation.seq,
+    dueAt: 0,
+    failures: 0,
+    blockedBy: operation.seq,
+  });
+}
+
+/** Lets the operations behind `holder` go again, unless another one holds their entity now. */
+export async function release(view: AccountView, change: ChangeSet, holder: QueuedOperation): Promise<number> {
+  const blocked = await view.blockedBy(holder.seq, RELEASE_AT_ONCE);
+  for (const operation of blocked) change.move(operation, "release");
+  // More of them: the hold stays until the rest has been let go, too.
+  if (blocked.length < RELEASE_AT_ONCE) change.dropLane(holder.entityTag);
+  return blocked.length;
+}
+
+/** What stays sealed keeps its order; the numbers close the gaps of those that left without consuming theirs. */
+async function renumber(
+  view: AccountView,
+  change: ChangeSet,
+  sent: readonly QueuedOperation[],
+  moved: ReadonlyMap<Seq, State>,
+  settlement: Settlement,
+): Promise<number> {
+  const numbers = sent.flatMap(({ row }) => (row !== null && row.opNumber > 0 ? [row.opNumber] : []));
+  if (moved.size === 0 || numbers.length === 0) return view.detail.nextOpNumber;
+  let next = Math.min(...numbers) + settlement.moves.filter(({ verdict }) => consumesNumber(verdict)).length;
+  for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
+    if (moved.has(operation.seq) || (operation.row?.opNumber ?? 0) === 0) continue;
+    if (operation.row?.opNumber !== next) change.touch(operation, { opNumber: next });
+    next += 1;
+  }
+  return next;
+}
+
+/** Exactly what the ledger keeps consumes a number. */
+function consumesNumber({ event, fromLedger }: OperationVerdict): boolean {
+  return fromLedger && event !== "unseal" && event !== "conflict" && event !== "retry_later";
+}
+
+function charge(
+  context: EngineContext,
+  change: ChangeSet,
+  operation: QueuedOperation | undefined,
+  settlement: Settlement,
+  { attempts, delayMs }: Charge,
+  told: (() => void)[],
+): void {
+  if (operation?.phase !== "sealed") return;
+  const { problem } = settlement;
+  const code: SyncErrorCode = problem?.code ?? "INTERNAL_ERROR";
+  const lastError = errorText(code, problem?.status, problem?.message ?? "");
+  change.touch(operation, {
+    attempts,
+    backoffMs: delayMs,
+    dueAt: nowOf(context) + delayMs,
+    detail: { ...operation.detail, lastError, code, ...(problem?.status === undefined ? {} : { status: problem.status }) },
+  });
+  told.push(() => {
+    context.events.emit({
+      type: "retried",
+      operation: factsOf(operation),
+      attempt: attempts,
+      delayMs,
+      code,
+      ...(problem?.status === undefined ? {} : { status: problem.status }),
+    });
+  });
+}
+
+const RECEIPT_OUTCOMES: Readonly<Record<string, Receipt["outcome"]>> = {
+  applied: "applied",
+  noop: "noop",
+  applied_before: "applied_before",
+  cancelled: "cancelled",
+};
+
+function receiptOf({
+  event,
+  code,
+  status,
+  version,
+  commitSeq,
+  appliedKey,
+}: OperationVerdict): NonNullable<Parameters<ChangeSet["move"]>[2]>["receipt"] & object {
+  return {
+    outcome: RECEIPT_OUTCOMES[event] ?? "applied",
+    ...(code === null || event !== "cancelled" ? {} : { code }),
+    ...(status === undefined ? {} : { status }),
+    ...(version === undefined ? {} : { version }),
+    ...(commitSeq === undefined ? {} : { commitSeq }),
+    ...(appliedKey === undefined ? {} : { appliedKey }),
+  };
+}
+
+function tellEnding(
+  context: EngineContext,
+  operation: QueuedOperation,
+  state: State,
+  verdict: OperationVerdict,
+  processingMs: number,
+  lastError: string | undefined,
+): void {
+  const { events, watchers } = context;
+  const { version } = verdict;
+  const facts = factsOf(operation);
+  const attempts = operation.row?.attempts ?? 0;
+  const failure = { code: verdict.code ?? "REQUEST_REJECTED", ...(verdict.status === undefined ? {} : { status: verdict.status }) };
+  if (state === "succeeded") {
+    events.emit({
+      type: "succeeded",
+      operation: facts,
+      outcome: verdict.event,
+      replayed: verdict.replayed,
+      processingMs,
+      ...(version === undefined ? {} : { version }),
+    });
+  } else if (state === "failed" || state === "conflict" || state === "parked") {
+    events.emit({ type: state, operation: facts, attempts, ...failure });
+    if (state === "failed") events.emit({ type: "rolledback", operation: facts });
+  } else if (state === "cancelled") events.emit({ type: "cancelled", operation: facts });
+  if (watchers.isWatched(operation.content.id)) watchers.tell(operation.content.id, endedStatus(operation, state, verdict, lastError));
+}
+
+function endedStatus(operation: QueuedOperation, state: State, verdict: OperationVerdict, lastError: string | undefined): OperationStatus {
+  if (state === "succeeded") {
+    const settled = { verdict: "applied" as const, ...(verdict.version === undefined ? {} : { version: verdict.version }) };
+    return { state: "applied", attempts: operation.row?.attempts ?? 0, nextAttemptAt: null, lastError: null, settled };
+  }
+  if (state === "cancelled")
+    return { state: "cancelled", attempts: 0, nextAttemptAt: null, lastError: null, settled: { verdict: "cancelled", code: "CANCELLED" } };
+  const detail = {
+    ...operation.detail,
+    ...(verdict.code === null ? {} : { code: verdict.code }),
+    ...(verdict.status === undefined ? {} : { status: verdict.status }),
+    ...(lastError === undefined ? {} : { lastError }),
+    ...(verdict.event === "reject" ? { rejected: true as const } : {}),
+  };
+  return statusInQueue({ ...operation, phase: state as "failed" | "parked" | "conflict", detail });
+}

@@ -1,0 +1,289 @@
+import { type SyncErrorCode, utf8SizeBytes } from "@guardian-sync/protocol";
+import { type BatchCandidate, takeBatch } from "../core/batch.ts";
+import { planWindow, type WindowStep } from "../core/window.ts";
+import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
+import type { AccountView } from "../queue/account-view.ts";
+import { isTombstone } from "../queue/account-view.ts";
+import type { ChangeSet } from "../queue/change-set.ts";
+import type { Lease } from "../queue/queue.ts";
+import { currentKey, type QueuedOperation, type SealedRecord } from "../queue/records.ts";
+import { packSealed } from "../format/index.ts";
+import type { Capabilities } from "../core/handshake.ts";
+import { type EngineContext, factsOf, nowOf } from "./context.ts";
+import { errorText } from "./error-text.ts";
+import { PLAIN_TYPES } from "./definitions.ts";
+import { isKnownType, renderFor, type Rendered } from "./rendering.ts";
+
+export interface SealRequest {
+  readonly account: AccountTag;
+  readonly lease: Lease;
+  readonly capabilities: Capabilities;
+  readonly maxOperations: number;
+  readonly maxBytes: number;
+}
+export type SealResult =
+  /** Bytes are fixed and durable. */
+  | { readonly kind: "sealed"; readonly records: readonly SealedRecord[] }
+  /** Something moved out of the way; look again. */
+  | { readonly kind: "moved" }
+  | { readonly kind: "wait"; readonly until: number }
+  | { readonly kind: "nothing" };
+
+/**
+ * Takes the next operations in order and fixes their bytes: one durable transaction that renders, numbers and packs them,
+ * and puts aside what cannot go. From here on nothing about them changes until a definite verdict.
+ */
+export async function sealNext(context: EngineContext, request: SealRequest): Promise<SealResult> {
+  let result: SealResult = { kind: "nothing" };
+  let told: (() => void)[] = [];
+  const wrote = await context.queue.change(request.account, request.lease, async (view, change) => {
+    told = [];
+    result = await decide(context, request, view, change, (tell) => told.push(tell));
+  });
+  for (const tell of told) tell();
+  if (wrote && result.kind === "nothing") return { kind: "moved" };
+  return result;
+}
+
+async function decide(
+  context: EngineContext,
+  request: SealRequest,
+  view: AccountView,
+  change: ChangeSet,
+  later: (tell: () => void) => void,
+): Promise<SealResult> {
+  const now = nowOf(context);
+  const ready = await view.inPhase(["ready"], 0, request.maxOperations);
+  // Everything that waits below the head goes before everything at or beyond it.
+  const fresh = ready.length >= request.maxOperations ? [] : (await view.fresh(request.maxOperations - ready.length)).operations;
+  const window = [...ready, ...fresh];
+  if (window.length === 0) return { kind: "nothing" };
+
+  const [holds, receipts] = await Promise.all([view.lanes(window.map((operation) => operation.entityTag)), view.receiptsFor(window)]);
+  const plan = planWindow(
+    window.map((operation) => ({
+      seq: operation.seq,
+      entityTag: operation.entityTag,
+      isTombstone: isTombstone(operation),
+      isReadable: operation.readable,
+      isKnown: isKnownType(context.settings.registry, operation.content, request.capabilities),
+      isSettled: receipts.has(operation.seq),
+      expiresAt: operation.content.expiresAt ?? 0,
+      dueAt: operation.row?.dueAt ?? 0,
+    })),
+    new Map([...holds].flatMap(([tag, lane]) => (lane.blockedBy === 0 ? [] : [[tag, lane.blockedBy] as const]))),
+    now,
+  );
+
+  const taken = take(context, request, window, plan.steps, await entityBases(view, window));
+  const head = headAfter(view, window, taken.looked);
+  if (head !== view.global.head) change.putGlobalLane({ ...view.global, head });
+  const hold = (operation: QueuedOperation): void => {
+    if ((holds.get(operation.entityTag)?.blockedBy ?? 0) !== 0) return;
+    change.putLane({
+      account: change.account,
+      lane: operation.entityTag,
+      head: operation.seq,
+      dueAt: 0,
+      failures: 0,
+      blockedBy: operation.seq,
+    });
+  };
+  for (const { step, operation } of taken.aside) putAside(context, change, operation, step, hold, later);
+  for (const { operation, code, problem } of taken.unrenderable) park(context, change, operation, code, problem, hold, later);
+  if (taken.batch.length === 0)
+    return plan.waitUntil === undefined || taken.looked > 0 ? { kind: "nothing" } : { kind: "wait", until: plan.waitUntil };
+
+  const { queue } = context;
+  const packId = queue.newUuid();
+  const pack = await packSealed(
+    queue.opened.keys,
+    queue.opened.store.storeId,
+    packId,
+    taken.batch.map((item) => item.rendered.text),
+  );
+  change.putPack(pack);
+  let opNumber = view.detail.nextOpNumber;
+  const offset = view.detail.clockOffsetMs;
+  const records = taken.batch.map(({ operation, rendered }, packIndex) => {
+    const numbered = rendered.face === "sync";
+    change.move(operation, "seal", {
+      pack: { packId, packIndex },
+      opNumber: numbered ? opNumber++ : 0,
+      // Server time; 0 ("older than anything") while no offset was ever measured.
+      firstSendAt: operation.row?.firstSendAt || (offset === undefined ? 1 : now + offset),
+    });
+    later(() => {
+      context.events.emit({ type: "sealed", operation: factsOf(operation) });
+    });
+    return {
+      operation: { ...operation, phase: "sealed" as const, row: change.rowOf(operation.seq) ?? operation.row },
+      text: rendered.text,
+      sentBefore: false,
+    };
+  });
+  if (opNumber !== view.detail.nextOpNumber) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber });
+  return { kind: "sealed", records };
+}
+
+interface Taken {
+  readonly batch: {
+    readonly operation: QueuedOperation;
+    readonly rendered: Rendered & { readonly ok: true };
+    readonly candidate: BatchCandidate;
+  }[];
+  readonly aside: { readonly operation: QueuedOperation; readonly step: WindowStep }[];
+  readonly unrenderable: { readonly operation: QueuedOperation; readonly code: SyncErrorCode; readonly problem: string }[];
+  /** How many of the window were dealt with. */
+  looked: number;
+}
+
+/** Walks the plan until the request is full. A REST operation goes alone. */
+function take(
+  context: EngineContext,
+  request: SealRequest,
+  window: readonly QueuedOperation[],
+  steps: readonly WindowStep[],
+  bases: ReadonlyMap<EntityTag, EntityRow>,
+): Taken {
+  const taken: Taken = { batch: [], aside: [], unrenderable: [], looked: 0 };
+  const predecessors = new Map<EntityTag, string>();
+  const parked = new Set<EntityTag>();
+  const limits = { maxOperations: request.maxOperations, maxBytes: request.maxBytes };
+  for (const step of steps) {
+    const operation = window[step.index] as QueuedOperation;
+    // An operation of this entity has just been parked: the next look sees the hold.
+    if (parked.has(operation.entityTag)) break;
+    if (step.do !== "send") {
+      taken.aside.push({ operation, step });
+      taken.looked += 1;
+      continue;
+    }
+    const rendered = renderFor(context.settings.registry, operation, {
+      capabilities: request.capabilities,
+      predecessorKey: predecessors.get(operation.entityTag),
+      known: bases.get(operation.entityTag),
+    });
+    if (!rendered.ok) {
+      taken.unrenderable.push({ operation, code: rendered.code, problem: rendered.problem });
+      parked.add(operation.entityTag);
+      taken.looked += 1;
+      continue;
+    }
+    const candidates = [...taken.batch.map((item) => item.candidate), candidateOf(rendered)];
+    const fits = takeBatch(candidates, { operations: request.maxOperations }, limits);
+    if (fits.kind === "take" && fits.count < candidates.length) break;
+    taken.batch.push({ operation, rendered, candidate: candidateOf(rendered) });
+    taken.looked += 1;
+    predecessors.set(operation.entityTag, currentKey(operation));
+  }
+  return taken;
+}
+
+function candidateOf(rendered: Rendered & { readonly ok: true }): BatchCandidate {
+  return { sizeBytes: utf8SizeBytes(rendered.text), face: rendered.face };
+}
+
+/** The first seq that has still not been looked at. */
+function headAfter(view: AccountView, window: readonly QueuedOperation[], looked: number): Seq {
+  const last = window.slice(0, looked).findLast((operation) => operation.seq >= view.global.head);
+  return last === undefined ? view.global.head : ((last.seq + 1) as Seq);
+}
+
+async function entityBases(view: AccountView, window: readonly QueuedOperation[]): Promise<ReadonlyMap<EntityTag, EntityRow>> {
+  const tags = [...new Set(window.filter((operation) => operation.content.base !== undefined).map((operation) => operation.entityTag))];
+  return new Map((await view.entities(tags)).map((row) => [row.entityTag, row]));
+}
+
+function putAside(
+  context: EngineContext,
+  change: ChangeSet,
+  operation: QueuedOperation,
+  step: WindowStep,
+  hold: (operation: QueuedOperation) => void,
+  later: (tell: () => void) => void,
+): void {
+  switch (step.do) {
+    case "forget":
+      change.dropTombstone(operation);
+      return;
+    case "settled_before":
+      change.move(operation, "applied_before", { receipt: { outcome: "applied_before" } });
+      later(() =>
+        context.events.emit({
+          type: "succeeded",
+          operation: factsOf(operation),
+          outcome: "applied_before",
+          replayed: true,
+          processingMs: 0,
+        }),
+      );
+      return;
+    case "expire":
+      change.move(operation, "expire", { receipt: { outcome: "expired", code: "EXPIRED" } });
+      later(() => {
+        context.events.emit({ type: "cancelled", operation: factsOf(operation) });
+        context.watchers.tell(operation.content.id, {
+          state: "cancelled",
+          attempts: operation.row?.attempts ?? 0,
+          nextAttemptAt: null,
+          lastError: null,
+          settled: { verdict: "expired", code: "EXPIRED" },
+        });
+      });
+      return;
+    case "block":
+      change.move(operation, "block", { blockedBy: step.by });
+      return;
+    case "park":
+      park(context, change, operation, "UNKNOWN_TYPE", unknownTypeText(operation), hold, later);
+      return;
+    case "quarantine":
+      change.move(operation, "quarantine", {
+        detail: {
+          ...operation.detail,
+          code: "UNREADABLE",
+          lastError: errorText("UNREADABLE", undefined, "its content cannot be decrypted"),
+        },
+      });
+      hold(operation);
+      later(() => context.events.emit({ type: "quarantined", operation: factsOf(operation) }));
+      return;
+    case "send":
+      return;
+    default:
+      step satisfies never;
+  }
+}
+
+function unknownTypeText(operation: QueuedOperation): string {
+  const { type, version, entityType } = operation.content;
+  return PLAIN_TYPES.has(type)
+    ? `nothing says where a ${type} of "${entityType}" goes; register its entity with a collection`
+    : `operation "${type}" version ${version} is not registered; register it and it goes on by itself`;
+}
+
+function park(
+  context: EngineContext,
+  change: ChangeSet,
+  operation: QueuedOperation,
+  code: SyncErrorCode,
+  problem: string,
+  hold: (operation: QueuedOperation) => void,
+  later: (tell: () => void) => void,
+): void {
+  const lastError = errorText(code, undefined, problem);
+  change.move(operation, "park", { detail: { ...operation.detail, code, lastError } });
+  hold(operation);
+  later(() => {
+    const attempts = operation.row?.attempts ?? 0;
+    context.events.emit({ type: "parked", operation: factsOf(operation), code, attempts });
+    context.watchers.tell(operation.content.id, {
+      state: "parked",
+      attempts,
+      nextAttemptAt: null,
+      lastError,
+      settled: { verdict: "failed", code, message: lastError },
+    });
+  });
+}

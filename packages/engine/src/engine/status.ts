@@ -1,0 +1,99 @@
+import type { CapabilityLevel } from "@guardian-sync/protocol";
+import { conserved } from "../core/conservation.ts";
+import type { Counts, LockRow, Seq } from "../ports/index.ts";
+import type { AccountView } from "../queue/account-view.ts";
+import type { EngineContext } from "./context.ts";
+import { nowOf } from "./context.ts";
+import type { Processor } from "./processor.ts";
+
+export interface EngineStatus {
+  readonly state: "stopped" | "idle" | "waiting" | "paused" | "sending";
+  /** Why nothing goes out now; absent while something does. */
+  readonly reason?: string;
+  /** Epoch ms of the next try, when it is known. */
+  readonly nextAttemptAt?: number;
+  /** Waiting, blocked included, sealed not. */
+  readonly pending: number;
+  readonly sealed: number;
+  /** Failed and parked. */
+  readonly failed: number;
+  readonly archived: number;
+  readonly conflict: number;
+  readonly cancelled: number;
+  readonly quarantined: number;
+  readonly succeeded: number;
+  readonly enqueued: number;
+  /** Whether the conservation law holds on these counts. It always does. */
+  readonly conserved: boolean;
+  /** Age of the oldest operation that still waits; null when none does. */
+  readonly oldestPendingAgeMs: number | null;
+  /** What the backend lets us promise; null before it was first met. */
+  readonly level: CapabilityLevel | null;
+  readonly lock: { readonly owner: string; readonly fence: number; readonly heartbeatAt: number; readonly mine: boolean } | null;
+  readonly breaker: { readonly state: "closed" | "open" | "half_open"; readonly cooldownRemainingMs: number };
+  readonly connection: "online" | "offline";
+  readonly account: { readonly space: string; readonly principal: string } | null;
+  readonly paused: { readonly reason: string; readonly by: string; readonly at: number } | null;
+}
+
+export async function statusOf(
+  context: EngineContext,
+  view: AccountView | undefined,
+  processor: Processor,
+  holdsLock: boolean,
+): Promise<EngineStatus> {
+  const { queue, platform } = context;
+  const lock = await queue.opened.store.readLock();
+  const counts = view?.row.counts ?? NO_COUNTS;
+  const standstill = processor.standstill;
+  const pause = view?.detail.pause;
+  const state = pause !== undefined ? "paused" : (standstill?.state ?? "sending");
+  const reason = pause?.reason ?? standstill?.reason;
+  return {
+    state,
+    ...(reason === undefined ? {} : { reason }),
+    ...(standstill?.untilMs == null || pause !== undefined ? {} : { nextAttemptAt: standstill.untilMs }),
+    pending: counts.pending,
+    sealed: counts.sealed,
+    failed: counts.failed + counts.parked,
+    archived: counts.archived,
+    conflict: counts.conflict,
+    cancelled: counts.cancelled,
+    quarantined: counts.quarantined,
+    succeeded: counts.succeeded,
+    enqueued: counts.enqueued,
+    conserved: conserved(counts).ok,
+    oldestPendingAgeMs: view === undefined ? null : await oldestAgeMs(context, view),
+    level: processor.capabilities?.level ?? null,
+    lock: lockOf(lock, holdsLock),
+    breaker: { state: processor.gate.breaker.kind, cooldownRemainingMs: processor.gate.cooldownRemainingMs() },
+    connection: platform.connectivity?.online() === false ? "offline" : "online",
+    account: view === undefined ? null : { space: view.detail.space, principal: view.detail.principal },
+    paused: pause ?? null,
+  };
+}
+
+async function oldestAgeMs(context: EngineContext, view: AccountView): Promise<number | null> {
+  if (view.row.counts.pending + view.row.counts.sealed === 0) return null;
+  const kept = await view.inPhase(["ready", "blocked", "sealed"], 0 as Seq | 0, 1);
+  const fresh = kept.length > 0 ? [] : (await view.fresh(1)).operations;
+  const first = kept[0] ?? fresh[0];
+  return first === undefined ? null : Math.max(0, nowOf(context) - first.content.createdAt);
+}
+
+function lockOf(row: LockRow | undefined, mine: boolean): EngineStatus["lock"] {
+  return row === undefined || row.released ? null : { owner: row.owner, fence: row.fence, heartbeatAt: row.heartbeatAt, mine };
+}
+
+const NO_COUNTS: Counts = {
+  enqueued: 0,
+  pending: 0,
+  sealed: 0,
+  succeeded: 0,
+  failed: 0,
+  parked: 0,
+  archived: 0,
+  conflict: 0,
+  cancelled: 0,
+  quarantined: 0,
+};

@@ -1,0 +1,462 @@
+import { type JsonObject, type OperationId, SyncError } from "@guardian-sync/protocol";
+import type { OperationContent } from "../format/index.ts";
+import type { AccountTag, LockRow } from "../ports/index.ts";
+import type { QueuedOperation } from "../queue/records.ts";
+import { type EngineContext, factsOf, nowOf } from "./context.ts";
+import type { OperationDefinition } from "./definitions.ts";
+import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
+import { FailedList, type KeptOperation, type Page } from "./failed.ts";
+import { type EnqueueInput, Intake, type RunOptions } from "./intake.ts";
+import { LockKeeper } from "./lock-keeper.ts";
+import { Operation, type OperationStatus, type Settled } from "./operation.ts";
+import { statusByReceipt, statusInQueue } from "./outcome-of.ts";
+import { Processor } from "./processor.ts";
+import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
+import { release } from "./recorder.ts";
+import type { SessionKeeper } from "./session-keeper.ts";
+import { type EngineStatus, statusOf } from "./status.ts";
+import { withDeadline } from "./deadline.ts";
+
+export interface DrainResult {
+  /** Nothing waits and nothing is sealed. */
+  readonly empty: boolean;
+  /** Why not. */
+  readonly reason?: string;
+}
+
+const DRAIN_TIMEOUT_MS = 60_000;
+/** While somebody waits for a verdict that another process will write: how often the file is asked whether it changed. */
+const WATCH_EVERY_MS = 500;
+
+/** The engine of one queue file in one process. Made by `createSyncEngine`. */
+export class SyncEngine {
+  readonly #context: EngineContext;
+  readonly #sessions: SessionKeeper;
+  readonly #lock: LockKeeper;
+  readonly #processor: Processor;
+  readonly #intake: Intake;
+  #account: AccountTag | undefined;
+  #pendingGauge = 0;
+  #cancelWatch: (() => void) | undefined;
+  #seenVersion = -1;
+  #offConnectivity: (() => void) | undefined;
+  #cancelUpkeep: (() => void) | undefined;
+  #closed = false;
+  /** Operations that failed, were parked, or put aside: list, retry, archive, restore, discard. */
+  readonly failed: FailedList;
+  readonly conflicts: { list(page?: Page): Promise<readonly KeptOperation[]> };
+  readonly quarantine: { list(page?: Page): Promise<readonly KeptOperation[]> };
+  readonly auth: { refresh(): Promise<void> };
+
+  constructor(context: EngineContext, sessions: SessionKeeper, pendingGauge: { value: number }) {
+    this.#context = context;
+    this.#sessions = sessions;
+    this.#lock = new LockKeeper(context);
+    this.#processor = new Processor(context, sessions, this.#lock);
+    this.#intake = new Intake(context);
+    this.failed = new FailedList(
+      context,
+      () => this.#currentAccount(),
+      () => this.#processor.wake(),
+    );
+    this.conflicts = { list: (page) => this.failed.list(page, ["conflict"]) };
+    this.quarantine = { list: (page) => this.failed.list(page, ["quarantined"]) };
+    this.auth = {
+      refresh: async () => {
+        await this.#sessions.refresh();
+        this.#processor.wake();
+      },
+    };
+    sessions.onRefreshed = () => {
+      context.meters.refreshed();
+      context.events.emit({ type: "auth", change: "refreshed" });
+    };
+    sessions.onSession = async (session) => {
+      this.#account = session === null ? undefined : await context.queue.ensureAccount(session.account);
+    };
+    this.#offConnectivity = context.platform.connectivity?.subscribe((online) => {
+      context.events.emit({ type: "connection", online });
+      if (online) this.#processor.wake();
+    });
+    this.#processor.onRest(() => {
+      void this.#measure(pendingGauge);
+    });
+    this.#scheduleUpkeep();
+  }
+
+  /** For `createSyncEngine`: reads who is signed in. */
+  async open(): Promise<void> {
+    await this.#sessions.current();
+  }
+
+  get events(): { on: EngineContext["events"]["on"]; [Symbol.asyncIterator](): AsyncGenerator<SyncEvent, void, undefined> } {
+    const { events } = this.#context;
+    return { on: events.on.bind(events), [Symbol.asyncIterator]: () => events.iterate() };
+  }
+
+  on<T extends SyncEventType>(type: T, listener: (event: EventOf<T>) => void): () => void;
+  on(type: "*", listener: (event: SyncEvent) => void): () => void;
+  on(type: SyncEventType | "*", listener: (event: never) => void): () => void {
+    return this.#context.events.on(type as SyncEventType, listener as never);
+  }
+
+  /** Queues a plain write. Resolves with its handle once it is on disk; rejects, and then nothing was queued. */
+  async enqueue(input: EnqueueInput): Promise<Operation> {
+    const content = this.#intake.plain(input);
+    const operation = this.#append(content, (content.payload as JsonObject | null) ?? null);
+    await operation.stored;
+    return operation;
+  }
+
+  /** Queues several in one transaction: all or none. Resolves once they are on disk. */
+  async enqueueMany(inputs: readonly EnqueueInput[]): Promise<readonly Operation[]> {
+    const account = this.#admit(inputs.length);
+    const contents = inputs.map((input) => this.#intake.plain(input));
+    const stored = this.#store(account, contents);
+    const operations = contents.map((content) => this.#handle(content, (content.payload as JsonObject | null) ?? null, stored));
+    await stored;
+    return operations;
+  }
+
+  /** Runs a declared operation: its handle exists at once, `stored` tells when it is on disk. */
+  run<Input, Document>(definition: OperationDefinition<Input, Document>, input: Input, options: RunOptions = {}): Operation {
+    const { content, patch } = this.#intake.declared(definition as unknown as OperationDefinition<never, never>, input, options);
+    return this.#append(content, patch);
+  }
+
+  /** A handle on an operation that was queued before, in this process or an earlier one. */
+  async operation(id: string): Promise<Operation | undefined> {
+    const view = await this.#context.queue.view(this.#currentAccount());
+    const found = await view.byId(id);
+    if (found === undefined) return undefined;
+    const stored = Promise.resolve();
+    if ("operation" in found) return this.#handle(found.operation.content, null, stored);
+    const blank = { type: "", entityType: "", entityId: "", traceId: "" as OperationContent["traceId"], txnToken: `txn-${id}` };
+    return new Operation({ ...blank, id: id as OperationId }, null, stored, this.#backstage());
+  }
+
+  /** Starts processing. Does nothing when it runs already. */
+  start(): void {
+    this.#assertOpen();
+    this.#processor.start();
+  }
+
+  /** Waits for the request under way, then gives the lock back. Enqueueing goes on. */
+  async stop(): Promise<void> {
+    await this.#processor.stop();
+  }
+
+  /** Stops, and closes the store. The engine cannot be used after that. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#processor.stop();
+    await this.#context.queue.appender.settle();
+    this.#offConnectivity?.();
+    this.#cancelUpkeep?.();
+    this.#cancelWatch?.();
+    this.#context.watchers.clear();
+    this.#context.events.close();
+    await this.#context.platform.transport.close();
+    await this.#context.queue.opened.store.close();
+  }
+
+  /** Resolves when nothing waits, when nothing can go on without somebody, or when the time is up. */
+  async drain({ timeoutMs = DRAIN_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<DrainResult> {
+    await this.#context.queue.appender.settle();
+    let rested: () => void = () => {};
+    const off = this.#processor.onRest(() => rested());
+    const done = async (): Promise<DrainResult> => {
+      for (;;) {
+        // Listens before it looks: a rest in between is not missed.
+        const rest = new Promise<void>((resolve) => {
+          rested = resolve;
+        });
+        const now = await this.#drained();
+        if (now !== undefined) return now;
+        await rest;
+      }
+    };
+    try {
+      return await withDeadline(this.#context.platform.clock, timeoutMs, done, () => new SyncError("TIMEOUT", "drain"));
+    } catch (error) {
+      if (!(error instanceof SyncError) || error.code !== "TIMEOUT") throw error;
+      return { empty: false, reason: this.#processor.standstill?.reason ?? "still_sending" };
+    } finally {
+      off();
+    }
+  }
+
+  /** Holds processing back until `resume`, across restarts. Recorded with who and why. */
+  async pause(reason: string, by = "operator"): Promise<void> {
+    if (typeof reason !== "string" || reason === "")
+      throw new TypeError("pause needs a reason: it is shown to whoever wonders why nothing is sent");
+    const { queue, events } = this.#context;
+    await queue.change(this.#currentAccount(), undefined, (view, change) => {
+      change.putAccountDetail({ ...view.detail, pause: { reason, by, at: nowOf(this.#context) } });
+    });
+    events.emit({ type: "paused", reason, by: "operator" });
+    this.#processor.wake();
+  }
+
+  /** Lifts a pause, the engine's own included. */
+  async resume(): Promise<void> {
+    const { queue, events } = this.#context;
+    this.#processor.releaseBrake();
+    const lifted = await queue.change(this.#currentAccount(), undefined, (view, change) => {
+      if (view.detail.pause === undefined) return;
+      const { pause: _pause, handshake: _handshake, ...detail } = view.detail;
+      // Whoever resumes after a fall of the backend accepts what it offers now.
+      change.putAccountDetail(
+        view.detail.pause.reason === "backend_changed" || view.detail.handshake === undefined
+          ? detail
+          : { ...detail, handshake: view.detail.handshake },
+      );
+    });
+    if (lifted) events.emit({ type: "resumed", by: "operator" });
+    this.#processor.wake();
+  }
+
+  /** See `Operation.cancel`. */
+  async cancel(id: string, reason = "cancelled by the app"): Promise<boolean> {
+    const { queue, events, watchers } = this.#context;
+    let cancelled: QueuedOperation | undefined;
+    let wanted = false;
+    await queue.change(this.#currentAccount(), undefined, async (view, change) => {
+      cancelled = undefined;
+      wanted = false;
+      const found = await view.byId(id);
+      if (found === undefined) throw new SyncError("NOT_FOUND", `No operation ${id} is known here; its receipt may have expired.`);
+      if (!("operation" in found)) return;
+      const { operation } = found;
+      const history = [...(operation.detail.history ?? []), { at: nowOf(this.#context), event: `cancel: ${reason}`.slice(0, 100) }].slice(
+        -20,
+      );
+      if (operation.phase === "sealed") {
+        wanted = true;
+        if (operation.detail.cancelWanted !== true)
+          change.touch(operation, { detail: { ...operation.detail, cancelWanted: true, history } });
+      } else if (operation.phase === "pending" || operation.phase === "ready" || operation.phase === "blocked") {
+        change.move(operation, "cancel_requested", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
+        cancelled = operation;
+      } else if (operation.phase === "parked" || operation.phase === "conflict") {
+        change.move(operation, "cancel_requested", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
+        await release(view, change, operation);
+        cancelled = operation;
+      }
+    });
+    this.#processor.wake();
+    if (cancelled === undefined || wanted) return false;
+    events.emit({ type: "cancelled", operation: factsOf(cancelled) });
+    events.emit({ type: "rolledback", operation: factsOf(cancelled) });
+    watchers.tell(cancelled.content.id, {
+      state: "cancelled",
+      attempts: 0,
+      nextAttemptAt: null,
+      lastError: null,
+      settled: { verdict: "cancelled", code: "CANCELLED" },
+    });
+    return true;
+  }
+
+  async status(): Promise<EngineStatus> {
+    const view = this.#account === undefined ? undefined : await this.#context.queue.view(this.#account);
+    return statusOf(this.#context, view, this.#processor, this.#lock.lease !== undefined);
+  }
+
+  /** Recomputes lanes and counts from what is stored; reports what differed. */
+  rebuildIndex(): Promise<RebuildReport> {
+    return rebuildIndex(this.#context.queue, this.#currentAccount());
+  }
+
+  /** For operators: takes the lock from whoever holds it. Returns who that was. */
+  async forceReleaseLock(reason: string): Promise<LockRow | undefined> {
+    if (typeof reason !== "string" || reason === "") throw new TypeError("forceReleaseLock needs a reason");
+    const row = await this.#lock.forceRelease();
+    this.#processor.wake();
+    return row;
+  }
+
+  /** Closes the circuit breaker at once. */
+  async resetBreaker(): Promise<void> {
+    const state = this.#processor.gate.reset();
+    await this.#context.queue.change(this.#currentAccount(), undefined, (view, change) => {
+      change.putAccountDetail({ ...view.detail, ...state });
+    });
+    this.#processor.wake();
+  }
+
+  #append(content: OperationContent, patch: JsonObject | null): Operation {
+    return this.#handle(content, patch, this.#store(this.#admit(1), [content]));
+  }
+
+  #admit(count: number): AccountTag {
+    this.#assertOpen();
+    const account = this.#currentAccount();
+    const { maxPending } = this.#context.settings;
+    if (this.#pendingGauge + count > maxPending) {
+      throw new SyncError(
+        "QUEUE_FULL",
+        `${this.#pendingGauge} operations wait, and maxPending is ${maxPending}. Nothing was queued; wait for some to be sent.`,
+        { retryable: true },
+      );
+    }
+    return account;
+  }
+
+  #store(account: AccountTag, contents: readonly OperationContent[]): Promise<void> {
+    const { queue, meters, events } = this.#context;
+    this.#pendingGauge += contents.length;
+    const entityTags = contents.map((content) => queue.entityTag(account, content.entityType, content.entityId));
+    const stored = queue.appender.append({ account, operations: contents, entityTags }).then(
+      (seqs) => {
+        meters.enqueued(contents.length);
+        contents.forEach((content, index) => {
+          const { id, type, entityType, traceId } = content;
+          events.emit({ type: "enqueued", operation: { operationId: id, seq: seqs[index] as never, type, entityType, traceId } });
+        });
+        this.#processor.wake();
+      },
+      (error: unknown) => {
+        this.#pendingGauge -= contents.length;
+        throw error;
+      },
+    );
+    // Whoever cares awaits `stored`; an app that does not must not be ended by an unhandled rejection.
+    stored.catch(() => {});
+    return stored;
+  }
+
+  #handle(content: OperationContent, patch: JsonObject | null, stored: Promise<void>): Operation {
+    return new Operation(content, patch, stored, this.#backstage());
+  }
+
+  #backstage(): ConstructorParameters<typeof Operation>[3] {
+    return {
+      settled: (id) => this.#settled(id),
+      status: (id) => this.#statusOf(id),
+      cancel: (id, reason) => this.cancel(id, reason),
+      watch: (id, listener) => {
+        const off = this.#context.watchers.watch(id, listener);
+        void this.#look([id]);
+        this.#watchFile();
+        return off;
+      },
+    };
+  }
+
+  #settled(id: OperationId): Promise<Settled> {
+    const { promise, isNew } = this.#context.watchers.settled(id);
+    if (isNew) {
+      void this.#look([id]);
+      this.#watchFile();
+    }
+    return promise;
+  }
+
+  async #statusOf(id: OperationId): Promise<OperationStatus> {
+    const found = await (await this.#context.queue.view(this.#currentAccount())).byId(id);
+    if (found === undefined) return { state: "unknown", attempts: 0, nextAttemptAt: null, lastError: null, settled: null };
+    return "operation" in found ? statusInQueue(found.operation) : statusByReceipt(found.receipt);
+  }
+
+  /** Never rejects: who waits goes on waiting, and the next change is looked at again. */
+  async #look(ids: readonly OperationId[]): Promise<void> {
+    try {
+      await this.#context.queue.appender.settle();
+      for (const id of ids) {
+        const status = await this.#statusOf(id);
+        if (status.state !== "unknown") this.#context.watchers.tell(id, status);
+      }
+    } catch (error) {
+      this.#context.settings.telemetry.logger.warning({
+        event_type: "look_failed",
+        msg: "The fate of an operation could not be read; it is looked at again.",
+        code: error instanceof SyncError ? error.code : "UNKNOWN",
+      });
+    }
+  }
+
+  /** Verdicts of this process are told directly; those that another process writes are noticed by the file's version. */
+  #watchFile(): void {
+    if (this.#cancelWatch !== undefined || this.#closed) return;
+    this.#cancelWatch = this.#context.platform.clock.schedule(WATCH_EVERY_MS, () => {
+      this.#cancelWatch = undefined;
+      void this.#checkFile();
+    });
+  }
+
+  async #checkFile(): Promise<void> {
+    const { watchers, queue } = this.#context;
+    const { watched } = watchers;
+    if (watched.length === 0 || this.#closed) return;
+    try {
+      const version = await queue.opened.store.dataVersion();
+      if (version !== this.#seenVersion) {
+        this.#seenVersion = version;
+        await this.#look(watched);
+      }
+    } finally {
+      this.#watchFile();
+    }
+  }
+
+  async #drained(): Promise<DrainResult | undefined> {
+    if (this.#account === undefined) return { empty: false, reason: "signed_out" };
+    const view = await this.#context.queue.view(this.#account);
+    if (view.row.counts.pending + view.row.counts.sealed === 0) return { empty: true };
+    if (view.detail.pause !== undefined) return { empty: false, reason: view.detail.pause.reason };
+    const standstill = this.#processor.standstill;
+    if (!this.#processor.isRunning) return { empty: false, reason: "stopped" };
+    if (standstill?.state === "idle" && standstill.reason !== "empty") return { empty: false, reason: standstill.reason };
+    return undefined;
+  }
+
+  async #measure(gauge: { value: number }): Promise<void> {
+    if (this.#account === undefined || this.#closed) return;
+    try {
+      const row = await this.#context.queue.opened.store.readAccount(this.#account);
+      this.#pendingGauge = row?.counts.pending ?? 0;
+      gauge.value = this.#pendingGauge + (row?.counts.sealed ?? 0);
+    } catch (error) {
+      this.#context.settings.telemetry.logger.warning({
+        event_type: "gauge_failed",
+        msg: "The number of waiting operations could not be read.",
+        code: error instanceof SyncError ? error.code : "UNKNOWN",
+      });
+    }
+  }
+
+  #scheduleUpkeep(): void {
+    const { platform, settings, queue } = this.#context;
+    this.#cancelUpkeep = platform.clock.schedule(UPKEEP_EVERY_MS, () => {
+      void queue.opened.store
+        .purgeReceipts(platform.clock.now() - settings.receiptRetentionMs, 1000)
+        .catch((error: unknown) => {
+          settings.telemetry.logger.warning({
+            event_type: "upkeep_failed",
+            msg: "Old receipts could not be removed; it is tried again.",
+            code: error instanceof SyncError ? error.code : "UNKNOWN",
+          });
+        })
+        .finally(() => {
+          if (!this.#closed) this.#scheduleUpkeep();
+        });
+    });
+  }
+
+  #currentAccount(): AccountTag {
+    if (this.#account === undefined)
+      throw new SyncError(
+        "NO_ACCOUNT",
+        "Nobody is signed in (backend.session returned null), so the operation would belong to no one. Nothing was queued.",
+      );
+    return this.#account;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new SyncError("STOPPED", "This engine was closed. Create a new one.");
+  }
+}
+
+const UPKEEP_EVERY_MS = 3_600_000;

@@ -1,0 +1,205 @@
+import { SyncError } from "@guardian-sync/protocol";
+import {
+  type AccountDetail,
+  decodeReceipts,
+  type OperationContent,
+  openJson,
+  openSealed,
+  parseContent,
+  parseStateDetail,
+  type Receipt,
+  type StateDetail,
+} from "../format/index.ts";
+import type { AccountRow, AccountTag, EntityRow, EntityTag, LaneRow, Phase, Seq, StateRow } from "../ports/index.ts";
+import type { QueuedOperation, SealedRecord } from "./records.ts";
+import type { OpenSegment, SegmentReader } from "./segment-reader.ts";
+
+/** Under global ordering one request is under way, so no more than one batch is ever sealed. */
+export const MAX_SEALED = 1000;
+const NO_DETAIL: StateDetail = {};
+
+/**
+ * What one account's queue looks like at a revision. Reads are made one by one; a change decided from them is refused when
+ * the revision has moved in between, so together they are as good as one snapshot.
+ */
+export class AccountView {
+  readonly account: AccountTag;
+  readonly row: AccountRow;
+  readonly detail: AccountDetail;
+  readonly global: LaneRow;
+  readonly #reader: SegmentReader;
+
+  constructor(row: AccountRow, detail: AccountDetail, global: LaneRow, reader: SegmentReader) {
+    this.account = row.account;
+    this.row = row;
+    this.detail = detail;
+    this.global = global;
+    this.#reader = reader;
+  }
+
+  /** Sealed operations in the order in which they are sent, with the bytes to send. */
+  async sealed(limit: number): Promise<readonly SealedRecord[]> {
+    const operations = [...(await this.inPhase(["sealed"], 0, MAX_SEALED))];
+    operations.sort((a, b) => (a.row?.opNumber ?? 0) - (b.row?.opNumber ?? 0) || a.seq - b.seq);
+    return this.withTexts(operations.slice(0, limit));
+  }
+
+  async withTexts(operations: readonly QueuedOperation[]): Promise<readonly SealedRecord[]> {
+    const packIds = [...new Set(operations.map((operation) => operation.row?.packId).filter((id) => typeof id === "string"))];
+    const { store, keys } = this.#reader;
+    const texts = new Map<string, readonly string[]>();
+    for (const pack of await store.readPacks(packIds)) texts.set(pack.packId, await openSealed(keys, store.storeId, pack));
+    return operations.map((operation) => {
+      const text = texts.get(operation.row?.packId ?? "")?.[operation.row?.packIndex ?? 0];
+      if (text === undefined)
+        throw new SyncError("STORAGE_CORRUPT", `The sealed bytes of operation ${operation.content.id} are missing from the queue file.`);
+      return { operation, text, sentBefore: true };
+    });
+  }
+
+  async inPhase(phases: readonly Phase[], after: Seq | 0, limit: number): Promise<readonly QueuedOperation[]> {
+    return this.#join(await this.#reader.store.readStates({ account: this.account, phases, after, limit }));
+  }
+
+  async blockedBy(seq: Seq, limit: number): Promise<readonly QueuedOperation[]> {
+    return this.#join(await this.#reader.store.readStates({ account: this.account, phases: ["blocked"], blockedBy: seq, after: 0, limit }));
+  }
+
+  async ofEntity(entityTag: EntityTag, limit: number): Promise<readonly StateRow[]> {
+    return this.#reader.store.readStates({ account: this.account, entityTag, after: 0, limit });
+  }
+
+  /** The named operations that are still in the queue, in the order asked for; ended ones are left out. */
+  async bySeq(seqs: readonly Seq[]): Promise<readonly QueuedOperation[]> {
+    const rows = await this.#reader.store.readStates({ account: this.account, seqs, limit: seqs.length });
+    const byseq = new Map(rows.map((row) => [row.seq, row]));
+    const found: QueuedOperation[] = [];
+    for (const seq of seqs) {
+      const row = byseq.get(seq) ?? null;
+      if (row === null && seq < this.global.head) continue;
+      const operation = await this.#operation(seq, row);
+      if (operation !== undefined) found.push(operation);
+    }
+    return found;
+  }
+
+  /** Operations at or beyond the head that nothing has looked at, in order; tombstones of ended ones included with their row. */
+  async fresh(limit: number): Promise<FreshWindow> {
+    const operations: QueuedOperation[] = [];
+    let from = this.global.head;
+    while (operations.length < limit) {
+      const segment = await this.#reader.at(this.account, from);
+      if (segment === undefined) break;
+      const first = Math.max(segment.seqFrom, from) as Seq;
+      const upTo = Math.min(segment.last, first + (limit - operations.length) - 1) as Seq;
+      const rows = await this.#reader.store.readStates({ account: this.account, after: (first - 1) as Seq, upTo, limit });
+      const bySeq = new Map(rows.map((row) => [row.seq, row]));
+      for (let seq = first; seq <= upTo; seq++) operations.push(await this.#record(segment, seq, bySeq.get(seq) ?? null));
+      from = (upTo + 1) as Seq;
+    }
+    return { operations, next: from };
+  }
+
+  async lanes(tags: readonly EntityTag[]): Promise<ReadonlyMap<EntityTag, LaneRow>> {
+    if (tags.length === 0) return new Map();
+    const rows = await this.#reader.store.readLanes(this.account, [...new Set(tags)]);
+    return new Map(rows.map((row) => [row.lane as EntityTag, row]));
+  }
+
+  async entities(tags: readonly EntityTag[]): Promise<readonly EntityRow[]> {
+    return tags.length === 0 ? [] : this.#reader.store.readEntities(this.account, tags);
+  }
+
+  /** The operation with this id: in the queue, or its receipt. */
+  async byId(id: string): Promise<{ readonly operation: QueuedOperation } | { readonly receipt: Receipt } | undefined> {
+    const { store, keys } = this.#reader;
+    for (const row of await store.findSegments(this.account, id)) {
+      const segment = await this.#reader.open(row);
+      const index = segment.lines?.findIndex((line) => line.includes(id) && parseContent(line).id === id) ?? -1;
+      if (index < 0) continue;
+      const [operation] = await this.bySeq([(segment.seqFrom + index) as Seq]);
+      if (operation !== undefined && !isTombstone(operation)) return { operation };
+    }
+    for (const row of await store.readReceipts(this.account, { id })) {
+      const place = { table: "receipts", id: `${row.seqMin}-${row.seqMax}`, field: "body" };
+      const receipt = decodeReceipts(await openJson(keys, store.storeId, place, row.body)).find((candidate) => candidate.id === id);
+      if (receipt !== undefined) return { receipt };
+    }
+    return undefined;
+  }
+
+  /** Success records among the given operations: never sent again. Needed only for files that were restored or repaired. */
+  async receiptsFor(operations: readonly QueuedOperation[]): Promise<ReadonlyMap<Seq, Receipt>> {
+    const found = new Map<Seq, Receipt>();
+    const first = operations[0];
+    const last = operations.at(-1);
+    if (first === undefined || last === undefined) return found;
+    const { store, keys } = this.#reader;
+    for (const row of await store.readReceipts(this.account, { seqs: { from: first.seq, to: last.seq } })) {
+      const place = { table: "receipts", id: `${row.seqMin}-${row.seqMax}`, field: "body" };
+      for (const receipt of decodeReceipts(await openJson(keys, store.storeId, place, row.body))) found.set(receipt.seq as Seq, receipt);
+    }
+    return found;
+  }
+
+  async #join(rows: readonly StateRow[]): Promise<readonly QueuedOperation[]> {
+    const joined: QueuedOperation[] = [];
+    for (const row of rows) {
+      const operation = await this.#operation(row.seq, row);
+      if (operation !== undefined && !isTombstone(operation)) joined.push(operation);
+    }
+    return joined;
+  }
+
+  async #operation(seq: Seq, row: StateRow | null): Promise<QueuedOperation | undefined> {
+    const segment = await this.#reader.at(this.account, seq);
+    return segment === undefined || seq < segment.seqFrom ? undefined : this.#record(segment, seq, row);
+  }
+
+  async #record(segment: OpenSegment, seq: Seq, row: StateRow | null): Promise<QueuedOperation> {
+    const index = seq - segment.seqFrom;
+    return {
+      seq,
+      entityTag: segment.entityTags[index] as EntityTag,
+      content: segment.lines === null ? unreadableContent(segment, seq) : parseContent(segment.lines[index] as string),
+      readable: segment.lines !== null,
+      phase: row?.phase ?? "pending",
+      row,
+      detail: await this.#detail(row),
+    };
+  }
+
+  async #detail(row: StateRow | null): Promise<StateDetail> {
+    if (row === null || row.detail === null) return NO_DETAIL;
+    const { store, keys } = this.#reader;
+    const opened = openJson(keys, store.storeId, { table: "states", id: String(row.seq), field: "detail" }, row.detail);
+    return parseStateDetail(opened instanceof Promise ? await opened : opened);
+  }
+}
+
+export interface FreshWindow {
+  readonly operations: readonly QueuedOperation[];
+  /** The seq after the last one looked at. */
+  readonly next: Seq;
+}
+
+/** An operation that ended before the head reached it: its row only keeps it from being read as pending. */
+export function isTombstone(operation: QueuedOperation): boolean {
+  return operation.phase === "cancelled";
+}
+
+/** Stands in for content that cannot be decrypted: enough to count, list and quarantine it. */
+function unreadableContent(segment: OpenSegment, seq: Seq): OperationContent {
+  return {
+    id: (segment.seqFrom === segment.last ? segment.idMin : `unreadable-${seq}`) as OperationContent["id"],
+    type: "UNREADABLE",
+    version: 0,
+    entityType: "",
+    entityId: "",
+    payload: null,
+    key: `unreadable-${seq}` as OperationContent["key"],
+    traceId: "" as OperationContent["traceId"],
+    txnToken: "",
+    createdAt: 0 as OperationContent["createdAt"],
+  };
+}

@@ -1,0 +1,247 @@
+import type { EpochMs } from "@guardian-sync/protocol";
+import { countDelta, type Event, type State, stateOf, transition } from "../core/lifecycle.ts";
+import type { AccountDetail, Receipt, StateDetail } from "../format/index.ts";
+import { encodeAccountDetail, encodeReceipts, encodeStateDetail, sealJson } from "../format/index.ts";
+import type {
+  AccountTag,
+  Counter,
+  EntityRow,
+  EntityTag,
+  Fence,
+  KeyRing,
+  LaneRow,
+  PackRow,
+  ReceiptRow,
+  Seq,
+  SeqRange,
+  StateRow,
+  StoreCommit,
+} from "../ports/index.ts";
+import { currentKey, type QueuedOperation } from "./records.ts";
+
+export interface RowPatch {
+  readonly blockedBy?: Seq | 0;
+  readonly dueAt?: number;
+  readonly attempts?: number;
+  readonly backoffMs?: number;
+  readonly firstSendAt?: number;
+  readonly opNumber?: number;
+  readonly pack?: { readonly packId: string; readonly packIndex: number } | null;
+  /** Replaces the whole detail when given. */
+  readonly detail?: StateDetail;
+  /** What is written down when the operation leaves the queue. */
+  readonly receipt?: {
+    readonly outcome: Receipt["outcome"];
+    readonly code?: string;
+    readonly status?: number;
+    readonly version?: number;
+    readonly commitSeq?: number;
+    readonly appliedKey?: string;
+  };
+}
+
+const TERMINAL: ReadonlySet<State> = new Set<State>(["succeeded", "superseded", "cancelled"]);
+
+/** Collects what one decision changes, moves operations only along the life cycle, and keeps the counts in step. */
+export class ChangeSet {
+  readonly account: AccountTag;
+  readonly now: EpochMs;
+  #head: Seq;
+  #states = new Map<Seq, { row: StateRow; detail: StateDetail }>();
+  #dropStates: Seq[] = [];
+  #packs: PackRow[] = [];
+  #released = new Map<string, number>();
+  #settled: Seq[] = [];
+  #lanes: LaneRow[] = [];
+  #dropLanes: EntityTag[] = [];
+  #entities: EntityRow[] = [];
+  #receipts: (Receipt & { readonly seq: Seq })[] = [];
+  #count: Partial<Record<Counter, number>> = {};
+  #accountDetail: AccountDetail | undefined;
+
+  constructor(account: AccountTag, now: EpochMs, head: Seq) {
+    this.account = account;
+    this.now = now;
+    this.#head = head;
+  }
+
+  /** The head of the global lane as it will be. Call before moving the operations below it. */
+  putGlobalLane(lane: LaneRow): void {
+    this.#head = lane.head;
+    this.#lanes.push(lane);
+  }
+
+  putLane(lane: LaneRow): void {
+    this.#lanes.push(lane);
+  }
+
+  dropLane(lane: EntityTag): void {
+    this.#dropLanes.push(lane);
+  }
+
+  putPack(pack: PackRow): void {
+    this.#packs.push(pack);
+  }
+
+  putEntity(row: EntityRow): void {
+    this.#entities.push(row);
+  }
+
+  putAccountDetail(detail: AccountDetail): void {
+    this.#accountDetail = detail;
+  }
+
+  /** Removes the tombstone of an operation that had ended before the head reached it. */
+  dropTombstone(operation: QueuedOperation): void {
+    this.#dropStates.push(operation.seq);
+  }
+
+  /** Moves `operation` along the life cycle. Throws RangeError when the life cycle forbids it. Returns where it stands now. */
+  move(operation: QueuedOperation, event: Event, patch: RowPatch = {}): State {
+    const from = stateOfOperation(operation);
+    const reached = transition(from, event);
+    // Without a change feed nothing will echo it: the answer is the end.
+    const to = reached === "acked" ? transition("acked", "echo") : reached;
+    for (const [counter, delta] of Object.entries(countDelta(from, to)) as [Counter, number][]) {
+      this.#count[counter] = (this.#count[counter] ?? 0) + delta;
+    }
+    const old = operation.row;
+    // One of unknown outcome may be sent again as it is, when a person says so.
+    const keepsPack = to === "sealed" || to === "parked";
+    const pack = patch.pack !== undefined ? patch.pack : keepsPack && old?.packId ? { packId: old.packId, packIndex: old.packIndex } : null;
+    if (old?.packId && old.packId !== pack?.packId) this.#released.set(old.packId, (this.#released.get(old.packId) ?? 0) + 1);
+
+    const ended = TERMINAL.has(to);
+    if (ended) {
+      this.#settled.push(operation.seq);
+      this.#receipts.push({
+        seq: operation.seq,
+        id: operation.content.id,
+        key: currentKey(operation),
+        outcome: "applied",
+        settledAt: this.now,
+        ...patch.receipt,
+      });
+      if (operation.seq < this.#head) {
+        if (old !== null) this.#dropStates.push(operation.seq);
+        return to;
+      }
+    }
+    const detail = ended ? {} : (patch.detail ?? operation.detail);
+    this.#states.set(operation.seq, {
+      detail,
+      row: {
+        seq: operation.seq,
+        account: this.account,
+        phase: to === "pending" ? "ready" : to === "succeeded" || to === "superseded" ? "cancelled" : to,
+        entityTag: operation.entityTag,
+        blockedBy: to === "blocked" ? (patch.blockedBy ?? old?.blockedBy ?? 0) : 0,
+        dueAt: patch.dueAt ?? 0,
+        attempts: patch.attempts ?? old?.attempts ?? 0,
+        backoffMs: patch.backoffMs ?? old?.backoffMs ?? 0,
+        firstSendAt: patch.firstSendAt ?? old?.firstSendAt ?? 0,
+        opNumber: to === "sealed" ? (patch.opNumber ?? old?.opNumber ?? 0) : 0,
+        packId: pack?.packId ?? null,
+        packIndex: pack?.packIndex ?? 0,
+        changedAt: this.now,
+        detail: null,
+      },
+    });
+    return to;
+  }
+
+  /** The row of an operation as this change leaves it. */
+  rowOf(seq: Seq): StateRow | undefined {
+    return this.#states.get(seq)?.row;
+  }
+
+  /** Rewrites the small state of an operation that stays where it is. */
+  touch(operation: QueuedOperation, patch: RowPatch): void {
+    const old = operation.row;
+    if (old === null) throw new RangeError(`operation ${operation.seq} has no state row to touch`);
+    const { pack: _pack, receipt: _receipt, detail, ...columns } = patch;
+    this.#states.set(operation.seq, { row: { ...old, ...columns, detail: null }, detail: detail ?? operation.detail });
+  }
+
+  get isEmpty(): boolean {
+    return (
+      this.#states.size + this.#dropStates.length + this.#packs.length + this.#settled.length + this.#lanes.length === 0 &&
+      this.#dropLanes.length + this.#entities.length === 0 &&
+      this.#accountDetail === undefined
+    );
+  }
+
+  /** Encrypts what must be, and returns the change as data. Encryption is done before any transaction opens. */
+  async build(
+    storeId: string,
+    keys: KeyRing,
+    expectRevision: number,
+    fence: { readonly fence: Fence; readonly leaseId: string } | undefined,
+  ): Promise<StoreCommit> {
+    const putStates: StateRow[] = [];
+    for (const { row, detail } of this.#states.values()) {
+      if (Object.keys(detail).length === 0) {
+        putStates.push(row);
+        continue;
+      }
+      const sealed = sealJson(keys, storeId, { table: "states", id: String(row.seq), field: "detail" }, encodeStateDetail(detail));
+      putStates.push({ ...row, detail: sealed instanceof Promise ? await sealed : sealed });
+    }
+    const receipts = await this.#buildReceipts(storeId, keys);
+    const accountDetail =
+      this.#accountDetail === undefined
+        ? undefined
+        : await sealJson(keys, storeId, { table: "accounts", id: this.account, field: "detail" }, encodeAccountDetail(this.#accountDetail));
+    return {
+      account: this.account,
+      expectRevision,
+      ...(fence === undefined ? {} : { fence }),
+      ...(accountDetail === undefined ? {} : { putAccountDetail: accountDetail }),
+      putStates,
+      dropStates: this.#dropStates,
+      putPacks: this.#packs,
+      releasePacks: [...this.#released].map(([packId, count]) => ({ packId, count })),
+      settleContent: toRanges(this.#settled),
+      putLanes: this.#lanes,
+      dropLanes: this.#dropLanes,
+      putEntities: this.#entities,
+      putReceipts: receipts,
+      count: this.#count,
+    };
+  }
+
+  async #buildReceipts(storeId: string, keys: KeyRing): Promise<ReceiptRow[]> {
+    if (this.#receipts.length === 0) return [];
+    const sorted = [...this.#receipts].sort((a, b) => a.seq - b.seq);
+    const first = sorted[0] as (typeof sorted)[number];
+    const last = sorted.at(-1) as (typeof sorted)[number];
+    const ids = sorted.map((receipt) => receipt.id).sort();
+    const place = { table: "receipts", id: `${first.seq}-${last.seq}`, field: "body" };
+    return [
+      {
+        account: this.account,
+        seqMin: first.seq,
+        seqMax: last.seq,
+        idMin: ids[0] as string,
+        idMax: ids.at(-1) as string,
+        settledAt: this.now,
+        body: await sealJson(keys, storeId, place, encodeReceipts(sorted)),
+      },
+    ];
+  }
+}
+
+/** An operation without a row is pending: the ended ones below the head are never looked up. */
+export function stateOfOperation(operation: QueuedOperation): State {
+  return operation.phase === "pending" ? "pending" : stateOf(operation.phase);
+}
+
+function toRanges(seqs: readonly Seq[]): SeqRange[] {
+  const ranges: { from: Seq; to: Seq }[] = [];
+  for (const seq of [...seqs].sort((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && seq === last.to + 1) last.to = seq;
+    else ranges.push({ from: seq, to: seq });
+  }
+  return ranges;
+}

@@ -1,0 +1,129 @@
+import { SyncError, uuidV4 } from "@guardian-sync/protocol";
+import { type AccountDetail, accountTag, entityTag, openJson, parseAccountDetail } from "../format/index.ts";
+import type { AccountRow, AccountTag, Clock, EntityTag, Fence, LaneRow, OpenedStore, Random, Seq } from "../ports/index.ts";
+import { AccountView } from "./account-view.ts";
+import { ChangeSet } from "./change-set.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { SegmentReader } from "./segment-reader.ts";
+
+export interface AccountIdentity {
+  readonly space: string;
+  readonly principal: string;
+}
+export interface Lease {
+  readonly fence: Fence;
+  readonly leaseId: string;
+}
+
+/** Two changes that meet retry; this many meetings in a row mean that something is wrong. */
+const MAX_MEETINGS = 50;
+
+/** The durable queue: operations in, decisions out, over any store. It knows formats; it decides nothing. */
+export class DurableQueue {
+  readonly opened: OpenedStore;
+  readonly appender: GroupCommit;
+  readonly #reader: SegmentReader;
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(opened: OpenedStore, clock: Clock, random: Random) {
+    this.opened = opened;
+    this.#clock = clock;
+    this.#random = random;
+    this.#reader = new SegmentReader(opened.store, opened.keys);
+    this.appender = new GroupCommit({ store: opened.store, keys: opened.keys, clock, newUuid: () => this.newUuid() });
+  }
+
+  newUuid(): string {
+    return uuidV4((length) => this.#random.bytes(length));
+  }
+
+  accountTag(identity: AccountIdentity): AccountTag {
+    return accountTag(this.opened.tagKey, identity);
+  }
+
+  entityTag(account: AccountTag, entityType: string, entityId: string): EntityTag {
+    return entityTag(this.opened.tagKey, account, entityType, entityId);
+  }
+
+  /** Makes sure that the account has a row that names it, and a client id. Durable on return. */
+  async ensureAccount(identity: AccountIdentity): Promise<AccountTag> {
+    const account = this.accountTag(identity);
+    await this.change(account, undefined, (view, change) => {
+      if (view.detail.clientId !== "") return;
+      change.putAccountDetail({
+        ...view.detail,
+        space: identity.space,
+        principal: identity.principal,
+        clientId: this.newUuid(),
+        nextOpNumber: 1,
+      });
+    });
+    return account;
+  }
+
+  async view(account: AccountTag): Promise<AccountView> {
+    const { store, keys } = this.opened;
+    const row = await store.readAccount(account);
+    const [lane] = row === undefined ? [] : await store.readLanes(account, [""]);
+    const sealed = row?.detail ?? null;
+    const detail: AccountDetail =
+      sealed === null
+        ? { space: "", principal: "", clientId: "", nextOpNumber: 1 }
+        : parseAccountDetail(await openJson(keys, store.storeId, { table: "accounts", id: account, field: "detail" }, sealed));
+    return new AccountView(row ?? emptyAccount(account), detail, lane ?? emptyLane(account), this.#reader);
+  }
+
+  /** Every account that ever enqueued here, with the names that only the key can read. */
+  async accounts(): Promise<readonly AccountView[]> {
+    const rows = await this.opened.store.listAccounts();
+    return Promise.all(rows.map((row) => this.view(row.account)));
+  }
+
+  /**
+   * Reads, decides, writes; when somebody else changed the account in between, reads and decides again. `decide` may run
+   * several times and must only fill the change set it is given. Resolves with whether anything was written.
+   */
+  async change(
+    account: AccountTag,
+    lease: Lease | undefined,
+    decide: (view: AccountView, change: ChangeSet) => void | Promise<void>,
+  ): Promise<boolean> {
+    const { store, keys } = this.opened;
+    for (let meeting = 0; meeting < MAX_MEETINGS; meeting++) {
+      const view = await this.view(account);
+      const change = new ChangeSet(account, this.#clock.now(), view.global.head);
+      await decide(view, change);
+      if (change.isEmpty) return false;
+      const result = await store.commit(await change.build(store.storeId, keys, view.row.revision, lease));
+      if (result.ok) return true;
+    }
+    throw new SyncError(
+      "STORAGE_UNAVAILABLE",
+      `The queue was changed by others ${MAX_MEETINGS} times in a row while one change waited. Nothing was lost; try again.`,
+      {
+        retryable: true,
+      },
+    );
+  }
+}
+
+function emptyAccount(account: AccountTag): AccountRow {
+  const counts = {
+    enqueued: 0,
+    pending: 0,
+    sealed: 0,
+    succeeded: 0,
+    failed: 0,
+    parked: 0,
+    archived: 0,
+    conflict: 0,
+    cancelled: 0,
+    quarantined: 0,
+  };
+  return { account, revision: 0, counts, detail: null };
+}
+
+function emptyLane(account: AccountTag): LaneRow {
+  return { account, lane: "", head: 1 as Seq, dueAt: 0, failures: 0, blockedBy: 0 };
+}

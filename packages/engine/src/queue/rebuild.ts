@@ -1,0 +1,148 @@
+import { counterOf, stateOf } from "../core/lifecycle.ts";
+import { holdsEntity } from "../core/order.ts";
+import {
+  COUNTERS,
+  type AccountTag,
+  type Counter,
+  type Counts,
+  type EntityTag,
+  type LaneRow,
+  type SegmentRow,
+  type Seq,
+  type StateRow,
+} from "../ports/index.ts";
+import type { AccountView } from "./account-view.ts";
+import type { DurableQueue } from "./queue.ts";
+
+export interface RebuildReport {
+  /** false: the index was right. */
+  readonly changed: boolean;
+  /** What differed, in words without content. */
+  readonly differences: readonly string[];
+  readonly operations: number;
+}
+
+const PAGE = 500;
+const MAX_MEETINGS = 20;
+
+/** Recomputes lanes and counts from segments and state rows, in bounded memory but for one entry per held entity. */
+export async function rebuildIndex(queue: DurableQueue, account: AccountTag): Promise<RebuildReport> {
+  const { store } = queue.opened;
+  for (let meeting = 0; meeting < MAX_MEETINGS; meeting++) {
+    const view = await queue.view(account);
+    const found = await readAll(queue, view);
+    const lanes = [found.global, ...found.holds.values()];
+    const differences = [...laneDifferences(await store.readLanes(account), lanes), ...countDifferences(view.row.counts, found.counts)];
+    if (differences.length === 0) return { changed: false, differences, operations: found.operations };
+    const result = await store.replaceIndex(account, lanes, found.counts, view.row.revision);
+    if (result.ok) return { changed: true, differences, operations: found.operations };
+  }
+  return { changed: false, differences: ["the queue changed all the time; stop its processor, then try again"], operations: 0 };
+}
+
+interface Found {
+  readonly global: LaneRow;
+  readonly holds: ReadonlyMap<EntityTag, LaneRow>;
+  readonly counts: Counts;
+  readonly operations: number;
+}
+
+async function readAll(queue: DurableQueue, view: AccountView): Promise<Found> {
+  const { store } = queue.opened;
+  const { account } = view;
+  const live: Record<Counter, number> = Object.fromEntries(COUNTERS.map((counter) => [counter, 0])) as Record<Counter, number>;
+  const holds = new Map<EntityTag, LaneRow>();
+  let head: Seq | undefined;
+  let last = 0;
+  let operations = 0;
+  for (let from = 1 as Seq; ; ) {
+    const [segment] = await store.readSegments(account, from, 1);
+    if (segment === undefined) break;
+    const rows = await rowsOf(queue, account, segment);
+    const kept = rows.filter((row) => row.phase !== "cancelled");
+    for (const row of kept) {
+      live[counterOf(stateOf(row.phase))] += 1;
+      await noteHold(view, row, holds);
+    }
+    // What has no row is either over or has never been looked at; `live` tells how many, and the latter are always the last.
+    const untouched = segment.live - kept.length;
+    live.pending += Math.max(0, untouched);
+    operations += segment.live;
+    if (untouched > 0) head ??= firstUntouched(segment, rows, untouched);
+    last = segment.seqFrom + segment.count - 1;
+    from = (last + 1) as Seq;
+  }
+  const { counts } = view.row;
+  const gone = { enqueued: counts.enqueued, cancelled: counts.cancelled };
+  const others = COUNTERS.filter((counter) => counter !== "enqueued" && counter !== "succeeded" && counter !== "cancelled").reduce(
+    (sum, counter) => sum + live[counter],
+    0,
+  );
+  return {
+    holds,
+    operations,
+    // Ended operations leave nothing to count: what was enqueued and stands nowhere else, succeeded.
+    counts: { ...live, ...gone, succeeded: Math.max(0, gone.enqueued - gone.cancelled - others) },
+    global: { ...view.global, head: head ?? (Math.max(last + 1, view.global.head) as Seq) },
+  };
+}
+
+async function rowsOf(queue: DurableQueue, account: AccountTag, segment: SegmentRow): Promise<readonly StateRow[]> {
+  const rows: StateRow[] = [];
+  const upTo = (segment.seqFrom + segment.count - 1) as Seq;
+  for (let after = (segment.seqFrom - 1) as Seq; ; ) {
+    const page = await queue.opened.store.readStates({ account, after, upTo, limit: PAGE });
+    rows.push(...page);
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return rows;
+    after = last.seq;
+  }
+}
+
+function firstUntouched(segment: SegmentRow, rows: readonly StateRow[], untouched: number): Seq {
+  const touched = new Set(rows.map((row) => row.seq));
+  let left = untouched;
+  for (let seq = segment.seqFrom + segment.count - 1; seq >= segment.seqFrom; seq--) {
+    if (!touched.has(seq as Seq) && --left === 0) return seq as Seq;
+  }
+  return segment.seqFrom;
+}
+
+async function noteHold(view: AccountView, row: StateRow, holds: Map<EntityTag, LaneRow>): Promise<void> {
+  if (holds.has(row.entityTag)) return;
+  const lane = (blockedBy: Seq): LaneRow => ({
+    account: view.account,
+    lane: row.entityTag,
+    head: blockedBy,
+    dueAt: 0,
+    failures: 0,
+    blockedBy,
+  });
+  if (row.phase === "blocked" && row.blockedBy !== 0) holds.set(row.entityTag, lane(row.blockedBy));
+  const state = stateOf(row.phase);
+  if (state !== "failed" && !holdsEntity(state, "")) return;
+  const [operation] = state === "failed" ? await view.bySeq([row.seq]) : [];
+  if (state !== "failed" || holdsEntity(state, operation?.content.type ?? "")) holds.set(row.entityTag, lane(row.seq));
+}
+
+function laneDifferences(before: readonly LaneRow[], after: readonly LaneRow[]): readonly string[] {
+  const old = new Map(before.map((lane) => [lane.lane, lane]));
+  const differences: string[] = [];
+  for (const lane of after) {
+    const known = old.get(lane.lane);
+    old.delete(lane.lane);
+    const name = lane.lane === "" ? "the global lane" : "a held entity";
+    if (known === undefined) differences.push(`${name} was missing`);
+    else if (known.head !== lane.head && lane.lane === "") differences.push(`${name} pointed at ${known.head} instead of ${lane.head}`);
+    else if (known.blockedBy !== lane.blockedBy) differences.push(`${name} was held by ${known.blockedBy} instead of ${lane.blockedBy}`);
+  }
+  for (const lane of old.values())
+    differences.push(lane.lane === "" ? "the global lane was needless" : `an entity was held by ${lane.blockedBy} for nothing`);
+  return differences;
+}
+
+function countDifferences(before: Counts, after: Counts): readonly string[] {
+  return COUNTERS.flatMap((counter) =>
+    before[counter] === after[counter] ? [] : [`${counter} was ${before[counter]} instead of ${after[counter]}`],
+  );
+}

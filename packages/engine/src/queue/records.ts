@@ -1,0 +1,28 @@
+import type { OperationContent, StateDetail } from "../format/index.ts";
+import type { EntityTag, Phase, Seq, StateRow } from "../ports/index.ts";
+
+/** One operation as the processor sees it: immutable content, and where it stands. */
+export interface QueuedOperation {
+  readonly seq: Seq;
+  readonly entityTag: EntityTag;
+  readonly content: OperationContent;
+  /** false: the content does not authenticate, and `content` only stands in for it. */
+  readonly readable: boolean;
+  /** `pending`: no state row, at or beyond the head of the global lane. */
+  readonly phase: "pending" | Phase;
+  readonly row: StateRow | null;
+  readonly detail: StateDetail;
+}
+
+/** The key that the operation travels under now: the one made at enqueue, unless a definite "not applied" ended it. */
+export function currentKey(operation: QueuedOperation): string {
+  return operation.detail.key ?? operation.content.key;
+}
+
+/** A sealed operation together with the bytes that every try sends. */
+export interface SealedRecord {
+  readonly operation: QueuedOperation;
+  readonly text: string;
+  /** A request with these bytes may have gone out before: found sealed counts as sent. */
+  readonly sentBefore: boolean;
+}
