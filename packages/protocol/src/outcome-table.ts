@@ -59,6 +59,11 @@ const RESULT_ROWS: readonly OutcomeRow[] = [
   { name: "result_cancelled", when: result(["cancelled"]), ...verdict("cancel", "none", "CANCELLED") },
   { name: "result_skipped", when: result(["skipped"]), ...verdict("unseal", "none", "DEPENDENCY_FAILED") },
   { name: "result_conflict_gone", when: result(["conflict"], [404, 410]), ...verdict("gone", "Gone", "GONE") },
+  {
+    name: "result_precondition",
+    when: result(["conflict"], [412, 428]),
+    ...verdict("reconcile", "PreconditionFailedException", "PRECONDITION_FAILED"),
+  },
   { name: "result_conflict", when: result(["conflict"]), ...verdict("reconcile", "ConflictException", "CONFLICT") },
   {
     name: "result_rejected_oddly",
