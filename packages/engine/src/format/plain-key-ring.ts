@@ -25,7 +25,10 @@ export const plainKeyRing: KeyRing = {
     const envelope = parseEnvelope(bytes);
     if (envelope === undefined) throw unreadable("A record");
     if (envelope.algorithm !== ALGORITHMS.none) {
-      throw new SyncError("WRONG_KEY", "The queue file is encrypted, and the store was opened without a key. Open it with the key that it was made with.");
+      throw new SyncError(
+        "WRONG_KEY",
+        "The queue file is encrypted, and the store was opened without a key. Open it with the key that it was made with.",
+      );
     }
     const { ciphertext, tag } = envelope;
     if (new DataView(tag.buffer, tag.byteOffset).getUint32(0) !== crc32(aad, ciphertext)) throw unreadable("A record");

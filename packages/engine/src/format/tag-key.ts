@@ -33,7 +33,7 @@ function damaged(cause: unknown): never {
   if (cause instanceof SyncError && cause.code !== "UNREADABLE") throw cause;
   throw new SyncError(
     "STORAGE_CORRUPT",
-    "The key check of the queue file is damaged, so nothing in the file can be trusted. Keep the file and restore it from a backup; a support tool can read what is left.",
+    "The key check of the queue file is damaged, so nothing in the file can be trusted. Nothing was changed: keep the file, and restore a backup beside it.",
     { cause },
   );
 }
