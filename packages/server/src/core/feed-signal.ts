@@ -59,6 +59,6 @@ export class FeedSignal {
   /** Sends everybody home, and whoever comes later. */
   end(): void {
     this.#hasEnded = true;
-    for (const waiting of [...this.#waiting.values()]) for (const wake of [...waiting]) wake();
+    for (const waiting of this.#waiting.values()) for (const wake of waiting) wake();
   }
 }

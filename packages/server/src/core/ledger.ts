@@ -8,7 +8,7 @@ import {
   type Verdict,
   type WireCode,
 } from "@guardian-sync/protocol";
-import type { Refusal } from "./refusal.ts";
+import { type Refusal, wireError } from "./refusal.ts";
 import type { LedgerRow, SpaceRow } from "./storage.ts";
 
 /** Answers of a key that was cancelled before its operation arrived, whatever arrives later. */
@@ -50,14 +50,15 @@ export function replay(row: LedgerRow, now: EpochMs): OperationResult {
     outcome: row.outcome,
     ...(row.version === null ? {} : { version: row.version }),
     ...(row.commitSeq === null ? {} : { commit_seq: row.commitSeq }),
-    ...(row.code === null ? {} : { error: { code: row.code, message: messageOf(row) } }),
+    ...errorOf(row),
     replayed: true,
   };
 }
 
-function messageOf(row: LedgerRow): string {
-  if (row.outcome === "cancelled") return CANCELLED.message;
-  return `refused on ${formatIso(row.at)} with ${row.code}; the details are no longer kept`;
+function errorOf({ outcome, code, at }: LedgerRow): Pick<OperationResult, "error"> {
+  if (outcome === "cancelled") return { error: wireError(CANCELLED) };
+  if (code === null) return {};
+  return { error: { code, message: `refused on ${formatIso(at)} with ${code}; the details are no longer kept` } };
 }
 
 export function mismatch(key: string): Refusal {

@@ -64,6 +64,6 @@ export class RateLimiter {
   }
 
   #sweep(now: EpochMs): void {
-    for (const name of [...this.#buckets.keys()]) if (this.#refilled(name, now) >= this.#rate.limit) this.#buckets.delete(name);
+    for (const name of this.#buckets.keys()) if (this.#refilled(name, now) >= this.#rate.limit) this.#buckets.delete(name);
   }
 }

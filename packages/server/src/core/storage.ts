@@ -200,5 +200,5 @@ export function refKey(ref: EntityRef): string {
 export function sortedRefs(refs: Iterable<EntityRef>): readonly EntityRef[] {
   const byKey = new Map<string, EntityRef>();
   for (const ref of refs) byKey.set(refKey(ref), ref);
-  return [...byKey.keys()].sort().map((key) => byKey.get(key) as EntityRef);
+  return [...byKey.keys()].toSorted().map((key) => byKey.get(key) as EntityRef);
 }

@@ -132,12 +132,12 @@ export class Working {
     const seq = (provisional: number): number => settledSeq(provisional, firstSeq);
     const entities: EntityRow[] = [];
     const dropped: EntityRef[] = [];
-    for (const key of [...this.#touched.keys()].sort()) {
+    for (const key of [...this.#touched.keys()].toSorted()) {
       const row = this.#entities.get(key);
       if (row === undefined) dropped.push(this.#touched.get(key) as EntityRef);
       else entities.push({ ...row, seq: seq(row.seq) });
     }
-    const ledger = [...this.#decided].sort().map((key) => {
+    const ledger = [...this.#decided].toSorted().map((key) => {
       const row = this.#ledger.get(key) as LedgerRow;
       const response = row.response === null ? null : settledResult(row.response, firstSeq);
       return { ...row, response, commitSeq: row.commitSeq === null ? null : seq(row.commitSeq) };

@@ -250,5 +250,5 @@ function notExecuted(result: OperationResult): Judgement {
 }
 
 function sorted(keys: readonly string[]): readonly string[] {
-  return [...new Set(keys)].sort();
+  return [...new Set(keys)].toSorted();
 }

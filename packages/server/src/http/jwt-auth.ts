@@ -77,7 +77,7 @@ function keySource({ jwks, key, algorithms }: JwtAuthOptions): JWTVerifyGetKey {
   }
   const fixed = key as Key;
   const isJwk = !(fixed instanceof Uint8Array) && "kty" in fixed;
-  const imported = isJwk ? importJWK(fixed as JWK, algorithms[0]) : Promise.resolve(fixed as CryptoKey | Uint8Array);
+  const imported = isJwk ? importJWK(fixed, algorithms[0]) : Promise.resolve(fixed as CryptoKey | Uint8Array);
   // A key that cannot be read is told by the first request, as 401, and must not end the process.
   imported.catch(() => {});
   return () => imported;

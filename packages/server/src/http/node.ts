@@ -39,6 +39,9 @@ export class ListenError extends Error {
 /** Longer than the usual 60 s of proxies: whoever closes an idle connection first should be the one in front. */
 const KEEP_ALIVE_MS = 65_000;
 
+const MAX_DISCARD_BYTES = 64 * 1_048_576;
+const MAX_DISCARD_MS = 5000;
+
 /** @throws ListenError, TypeError, RangeError */
 export async function listen(server: Serving, options: ListenOptions = {}): Promise<Listening> {
   const { port = 0, host = "127.0.0.1", trustedProxies = 0 } = options;
@@ -88,11 +91,23 @@ async function serve(
     remoteAddress: addressOf(incoming, trustedProxies),
     signal,
   });
-  // A body that was not read to its end leaves the connection unusable.
-  const isCut = body.byteLength > maxBodyBytes;
-  response.writeHead(answer.status, { ...answer.headers, ...(isCut ? { Connection: "close" } : {}) });
+  response.writeHead(answer.status, { ...answer.headers });
   response.end(answer.status === 204 || answer.status === 304 ? undefined : answer.body);
-  if (isCut) response.once("finish", () => incoming.destroy());
+  if (!incoming.complete) discardRest(incoming);
+}
+
+/**
+ * Reads and forgets the rest of a body that was too large. Closing at once would reset the connection while the caller still
+ * writes, and a caller that is reset never reads its 413.
+ */
+function discardRest(incoming: IncomingMessage): void {
+  let leftBytes = MAX_DISCARD_BYTES;
+  const cut = setTimeout(() => incoming.destroy(), MAX_DISCARD_MS).unref();
+  incoming.once("close", () => clearTimeout(cut));
+  incoming.on("data", (chunk: Buffer) => {
+    leftBytes -= chunk.byteLength;
+    if (leftBytes < 0) incoming.destroy();
+  });
 }
 
 async function bodyOf(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
@@ -130,7 +145,7 @@ function started(http: Server, port: number, host: string): Promise<void> {
 
 function listenError(error: NodeJS.ErrnoException, port: number, host: string): ListenError {
   const cause = { cause: error };
-  switch (error.code) {
+  switch (error.code ?? "") {
     case "EADDRINUSE":
       return new ListenError(
         "PORT_IN_USE",

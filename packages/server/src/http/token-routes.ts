@@ -14,15 +14,15 @@ export function tokenRoutes(routes: readonly TokenRoute[]): readonly Route[] {
   }));
 }
 
-async function answer(exchange: Exchange, { handle }: TokenRoute): Promise<Reply> {
+async function answer(exchange: Exchange, route: TokenRoute): Promise<Reply> {
   const body = exchange.json;
   if (!isJsonObject(body)) throw new RequestRefused(invalid("body", "object", "the body must be a JSON object", 400));
   if (body.meta !== undefined && body.payload !== undefined) {
-    return { status: 200, data: await handle(exchange.envelope(inspectPayload).payload, exchange.request) };
+    return { status: 200, data: await route.handle(exchange.envelope(inspectPayload).payload, exchange.request) };
   }
   // A person with curl, or a sign-in page that knows no envelope.
   const payload = inspectPayload(body);
   if (!payload.ok) throw new RequestRefused(invalid(payload.path, payload.problem, `${payload.path} ${payload.problem}`, 400));
-  const data = await handle(payload.value, exchange.request);
+  const data = await route.handle(payload.value, exchange.request);
   return { status: 200, text: { body: JSON.stringify(data), contentType: "application/json; charset=utf-8" } };
 }

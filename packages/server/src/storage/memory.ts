@@ -192,7 +192,7 @@ class MemoryTx implements WriteTx {
     this.#check();
     return [...this.#spaces.keys()]
       .filter((id) => id > after)
-      .sort()
+      .toSorted()
       .slice(0, limit);
   }
   async entity(space: string, ref: EntityRef): Promise<EntityRow | null> {

@@ -36,10 +36,10 @@ export class SqliteConnection {
     return Number(this.#prepared(sql).run(...values).changes);
   }
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#prepared(sql).get(...values) as Row | undefined;
+    return this.#prepared(sql).get(...values);
   }
   all(sql: string, ...values: SQLInputValue[]): readonly Row[] {
-    return this.#prepared(sql).all(...values) as readonly Row[];
+    return this.#prepared(sql).all(...values);
   }
   #prepared(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
@@ -151,7 +151,7 @@ export class SqliteTx implements WriteTx {
   }
   /** Nothing was written to claim them. */
   async releaseKeys(): Promise<void> {
-    this.#db;
+    this.#check();
   }
   lockClient(space: string, id: string): Promise<ClientRow | null> {
     return this.client(space, id);
@@ -310,8 +310,12 @@ export class SqliteTx implements WriteTx {
   }
 
   get #db(): SqliteConnection {
-    if (!this.#isOpen) throw new StorageError("STORAGE_UNAVAILABLE", "this transaction has ended; do not use it after its work returned");
+    this.#check();
     return this.#on;
+  }
+  #check(): void {
+    if (this.#isOpen) return;
+    throw new StorageError("STORAGE_UNAVAILABLE", "this transaction has ended; do not use it after its work returned");
   }
 }
 

@@ -65,8 +65,8 @@ export const contractCollections: Readonly<Record<string, CollectionDefinition>>
 };
 
 export const contractOperations: Readonly<Record<string, OperationDefinition>> = {
-  "device.rename": defineServerOperation<{ name: string; device_id?: string }>({
-    input: fields({ name: "string", device_id: "string?" }) as never,
+  "device.rename": defineServerOperation<{ name: string }>({
+    input: fields({ name: "string", device_id: "string?" }),
     route: { method: "POST", path: "/api/v1/devices/{device_id}/rename", entityType: "device", entityIdFrom: "device_id" },
     handler: async (tx, { name }, { entityId }) => {
       const device = await tx.entity("device", entityId);

@@ -33,7 +33,7 @@ export class ManualTimer implements Timer {
   advance(byMs: number): void {
     const end = this.#nowMs + byMs;
     for (;;) {
-      const [next] = this.#entries.filter(({ atMs }) => atMs <= end).sort((a, b) => a.atMs - b.atMs || a.order - b.order);
+      const [next] = this.#entries.filter(({ atMs }) => atMs <= end).toSorted((a, b) => a.atMs - b.atMs || a.order - b.order);
       if (next === undefined) break;
       this.#entries = this.#entries.filter((entry) => entry !== next);
       this.#nowMs = Math.max(this.#nowMs, next.atMs);

@@ -269,7 +269,7 @@ export const storageContract: readonly ContractCase<OpenStorage>[] = [
       Array.from({ length: 30 }, (_, index) => index + 1),
     );
     assert.deepEqual(
-      [...seqs].sort((a, b) => a - b),
+      seqs.toSorted((a, b) => a - b),
       stored.map(({ seq }) => seq),
     );
   }),
