@@ -29,7 +29,7 @@ export async function createEngine(options: EngineOptions, platform: Platform): 
       isProcessor = change === "acquired" || change === "taken_over";
     });
     const meters = new Meters(metrics, events, () => platform.clock.now(), { pending: () => gauge.value, isProcessor: () => isProcessor });
-    const queue = new DurableQueue(opened, platform.clock, platform.random);
+    const queue = new DurableQueue(opened, platform.clock, platform.random, platform.hash);
     const context: EngineContext = { settings, platform, queue, events, watchers: new Watchers(onHandlerError), meters };
     const sessions = new SessionKeeper(sessionSource(settings.backend), platform.clock);
     for (const notice of opened.notices) logger.warning({ event_type: "store_notice", msg: notice.message, code: notice.code });

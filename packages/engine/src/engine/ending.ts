@@ -8,7 +8,7 @@ import { collectionRoute, renderRoute } from "../core/route.ts";
 import type { Settlement } from "../core/settlement.ts";
 import { askBeforeFailing, type Cause, type End, endByLook, endByVerdict, type Look, type Question } from "../core/verdict.ts";
 import type { Exchange } from "../ports/index.ts";
-import { currentKey, type SealedRecord } from "../queue/records.ts";
+import { currentKey, type SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import type { Errand, Origin } from "./origin.ts";
 import { sentDocument } from "./rendering.ts";
@@ -31,7 +31,7 @@ export class Ending {
    */
   async seek(
     errand: Errand,
-    records: readonly SealedRecord[],
+    records: readonly SendableRecord[],
     capabilities: Capabilities,
     failures: number,
   ): Promise<Settlement | undefined> {
@@ -52,7 +52,7 @@ export class Ending {
   /** After a refusal that proves nothing: replaces the question in `settlement` by what its answer means. */
   async ask(
     errand: Errand,
-    record: SealedRecord,
+    record: SendableRecord,
     settlement: Settlement,
     capabilities: Capabilities,
     failures: number,
@@ -84,7 +84,7 @@ export class Ending {
     return exchange.kind === "answer" && exchange.status < 500 ? { ...rest, charge: chargeIfReachable } : rest;
   }
 
-  async #end(errand: Errand, record: SealedRecord, cause: Cause, capabilities: Capabilities, failures: number): Promise<Settlement> {
+  async #end(errand: Errand, record: SendableRecord, cause: Cause, capabilities: Capabilities, failures: number): Promise<Settlement> {
     const question = askBeforeFailing({
       why: cause.why,
       level: capabilities.level,
@@ -97,7 +97,7 @@ export class Ending {
 
   async #ask(
     errand: Errand,
-    record: SealedRecord,
+    record: SendableRecord,
     cause: Cause,
     question: Question,
   ): Promise<{ readonly end: End; readonly verdict?: OperationVerdict }> {
@@ -110,7 +110,7 @@ export class Ending {
     return { end, verdict: judgeResult(result, { key, type: record.operation.content.type }, redactPii) };
   }
 
-  async #look(errand: Errand, record: SealedRecord): Promise<End> {
+  async #look(errand: Errand, record: SendableRecord): Promise<End> {
     const { content } = record.operation;
     const path = this.#pathOf(record);
     if (path === undefined) return { kind: "end", event: "park", code: "OUTCOME_UNKNOWN" };
@@ -118,7 +118,7 @@ export class Ending {
   }
 
   /** Where the entity can be read; its own request's path when no collection is known. */
-  #pathOf(record: SealedRecord): string | undefined {
+  #pathOf(record: SendableRecord): string | undefined {
     const { content } = record.operation;
     const collection = this.#context.settings.registry.entities.get(content.entityType)?.collection;
     if (collection === undefined) return faceOf(record.text) === "rest" ? restRequest(record.text).path : undefined;
@@ -127,7 +127,7 @@ export class Ending {
   }
 
   #settlement(
-    record: SealedRecord,
+    record: SendableRecord,
     found: { readonly end: End; readonly verdict?: OperationVerdict },
     failures: number,
     refusal?: OperationVerdict,
@@ -146,7 +146,7 @@ export class Ending {
 }
 
 function verdictOf(
-  record: SealedRecord,
+  record: SendableRecord,
   event: OperationVerdict["event"],
   code: SyncErrorCode | null,
   refusal: OperationVerdict | undefined,

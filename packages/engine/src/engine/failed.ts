@@ -72,7 +72,7 @@ export class FailedList {
       const history = [...(rest.history ?? []), { at: now, event: "retried", key: oldKey }].slice(-20);
       if (operation.row?.packId) {
         const [sealed] = await view.withTexts([operation]);
-        const opNumber = sealed !== undefined && faceOf(sealed.text) === "sync" ? view.detail.nextOpNumber : 0;
+        const opNumber = typeof sealed?.text === "string" && faceOf(sealed.text) === "sync" ? view.detail.nextOpNumber : 0;
         change.move(operation, "resend", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: now, opNumber, detail: { ...rest, history } });
         if (opNumber > 0) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber + 1 });
       } else {

@@ -25,7 +25,7 @@ import type { Session } from "../core/session.ts";
 import type { AccountDetail } from "../format/index.ts";
 import type { Exchange, HttpRequest } from "../ports/index.ts";
 import type { Lease } from "../queue/queue.ts";
-import { currentKey, type SealedRecord } from "../queue/records.ts";
+import { currentKey, type SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 
 /** On whose behalf a request goes. Session and account come from one object: nobody can swap the token under it. */
@@ -53,7 +53,7 @@ export class Origin {
   /** All in one request of the sync face, in order, with the stored bytes. */
   async sendBatch(
     errand: Errand,
-    sent: readonly SealedRecord[],
+    sent: readonly SendableRecord[],
     operations: readonly SentOperation[],
   ): Promise<{ readonly judgement: Judgement; readonly exchange: Exchange }> {
     const traceId = this.#context.queue.newUuid();
@@ -78,7 +78,7 @@ export class Origin {
   /** One operation, as its route wants it. */
   async sendRest(
     errand: Errand,
-    record: SealedRecord,
+    record: SendableRecord,
     request: RestRequest,
     operation: SentOperation,
   ): Promise<{ readonly judgement: Judgement; readonly exchange: Exchange }> {

@@ -10,7 +10,7 @@ import { settle, type Settlement } from "../core/settlement.ts";
 import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
-import { currentKey, type SealedRecord } from "../queue/records.ts";
+import { currentKey, isSendable, type SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import { Ending } from "./ending.ts";
 import { Gate } from "./gate.ts";
@@ -18,7 +18,7 @@ import { Greeter } from "./greeter.ts";
 import { codeOf, type LockKeeper } from "./lock-keeper.ts";
 import { type Errand, Origin } from "./origin.ts";
 import { record } from "./recorder.ts";
-import { sealNext } from "./sealer.ts";
+import { quarantineSealed, sealNext } from "./sealer.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 
 /** Why nothing goes out now, for `status()` and for people. `untilMs`: epoch ms, null = until something happens. */
@@ -190,7 +190,18 @@ export class Processor {
     const limits = tightest(settings.batch, capabilities);
     const errand: Errand = { session, detail: view.detail, level: capabilities.level, lease };
     const maxOperations = Math.min(this.#batch.operations, limits.maxOperations);
-    let records = sameFace(await view.sealed(maxOperations));
+    const sealed = await view.sealed(maxOperations);
+    const damaged = sealed.filter((record) => !isSendable(record));
+    if (damaged.length > 0) {
+      await quarantineSealed(
+        this.#context,
+        account,
+        lease,
+        damaged.map(({ operation }) => operation),
+      );
+      return { kind: "again" };
+    }
+    let records = sameFace(sealed.filter(isSendable));
     if (records.length > 0) {
       const ended = await this.#ending.seek(errand, records, capabilities, view.global.failures);
       if (ended !== undefined) return this.#carryOut(account, lease, records.slice(0, 1), ended, 0);
@@ -221,7 +232,7 @@ export class Processor {
     errand: Errand,
     account: AccountTag,
     lease: Lease,
-    records: readonly SealedRecord[],
+    records: readonly SendableRecord[],
     capabilities: Capabilities,
   ): Promise<Turn> {
     const { settings, platform, meters, queue } = this.#context;
@@ -231,7 +242,7 @@ export class Processor {
     });
     const startedAt = platform.clock.monotonic();
     this.#gate.started();
-    const [first] = records as [SealedRecord];
+    const [first] = records as [SendableRecord];
     const { judgement, exchange } =
       faceOf(first.text) === "sync"
         ? await this.#origin.sendBatch(errand, records, operations)
@@ -256,7 +267,7 @@ export class Processor {
     });
     if (settlement.chargeIfReachable !== undefined) settlement = await this.#ending.chargeIfReachable(errand, settlement);
     if (settlement.ask !== undefined)
-      settlement = await this.#ending.ask(errand, records[settlement.ask.index] as SealedRecord, settlement, capabilities, failures);
+      settlement = await this.#ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, failures);
     if (settlement.correctClock !== undefined) await this.#greeter.correctClock(account, exchange);
     return this.#carryOut(account, lease, records, settlement, elapsedMs);
   }
@@ -265,7 +276,7 @@ export class Processor {
   async #carryOut(
     account: AccountTag,
     lease: Lease,
-    records: readonly SealedRecord[],
+    records: readonly SendableRecord[],
     settlement: Settlement,
     elapsedMs: number,
   ): Promise<Turn> {
@@ -298,7 +309,7 @@ export class Processor {
     return { kind: "again" };
   }
 
-  async #brakeOn(account: AccountTag, records: readonly SealedRecord[], settlement: Settlement): Promise<void> {
+  async #brakeOn(account: AccountTag, records: readonly SendableRecord[], settlement: Settlement): Promise<void> {
     for (const { index, verdict } of settlement.moves) {
       const operationId = records[index]?.operation.content.id ?? "";
       if (verdict.event === "reject") this.#brake = stepBrake(this.#brake, { type: "rejected", operationId });
@@ -352,7 +363,7 @@ function waiting(reason: string, delayMs: number, now: number): Turn {
 }
 
 /** A REST operation goes alone; those of the sync face before it, together. */
-function sameFace(records: readonly SealedRecord[]): readonly SealedRecord[] {
+function sameFace(records: readonly SendableRecord[]): readonly SendableRecord[] {
   const [first] = records;
   if (first === undefined || faceOf(first.text) === "rest") return records.slice(0, 1);
   const end = records.findIndex(({ text }) => faceOf(text) === "rest");

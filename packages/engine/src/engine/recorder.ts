@@ -9,7 +9,7 @@ import type { AccountTag, Seq } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
-import { currentKey, type QueuedOperation, type SealedRecord } from "../queue/records.ts";
+import { currentKey, type QueuedOperation, type SendableRecord } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
 import type { GateState } from "./gate.ts";
@@ -19,7 +19,7 @@ import type { OperationStatus } from "./operation.ts";
 export interface Recording {
   readonly account: AccountTag;
   readonly lease: Lease;
-  readonly sent: readonly SealedRecord[];
+  readonly sent: readonly SendableRecord[];
   readonly settlement: Settlement;
   readonly elapsedMs: number;
   readonly gate: GateState;
@@ -53,7 +53,7 @@ async function decide(
   const current = new Map((await view.bySeq(sent.map(({ operation }) => operation.seq))).map((operation) => [operation.seq, operation]));
   const moved = new Map<Seq, State>();
   for (const { index, verdict } of settlement.moves) {
-    const operation = current.get((sent[index] as SealedRecord).operation.seq);
+    const operation = current.get((sent[index] as SendableRecord).operation.seq);
     // Somebody decided already (a restored file, an operator); a verdict that comes late changes nothing.
     if (operation?.phase !== "sealed") continue;
     moved.set(operation.seq, await move(context, view, change, operation, verdict, recording.elapsedMs, told));
@@ -62,7 +62,7 @@ async function decide(
     charge(
       context,
       change,
-      current.get((sent[settlement.charge.index] as SealedRecord).operation.seq),
+      current.get((sent[settlement.charge.index] as SendableRecord).operation.seq),
       settlement,
       settlement.charge,
       told,

@@ -1,14 +1,15 @@
 import { type SyncErrorCode, utf8SizeBytes } from "@guardian-sync/protocol";
 import { type BatchCandidate, takeBatch } from "../core/batch.ts";
 import { planWindow, type WindowStep } from "../core/window.ts";
-import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
+import type { AccountTag, EntityRow, EntityTag, LaneRow, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import { isTombstone } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
-import { currentKey, type QueuedOperation, type SealedRecord } from "../queue/records.ts";
+import { currentKey, type QueuedOperation, type SendableRecord } from "../queue/records.ts";
 import { packSealed } from "../format/index.ts";
 import type { Capabilities } from "../core/handshake.ts";
+import { stampText } from "../queue/sealed-text.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
 import { PLAIN_TYPES } from "./definitions.ts";
@@ -23,7 +24,7 @@ export interface SealRequest {
 }
 export type SealResult =
   /** Bytes are fixed and durable. */
-  | { readonly kind: "sealed"; readonly records: readonly SealedRecord[] }
+  | { readonly kind: "sealed"; readonly records: readonly SendableRecord[] }
   /** Something moved out of the way; look again. */
   | { readonly kind: "moved" }
   | { readonly kind: "wait"; readonly until: number }
@@ -96,12 +97,8 @@ async function decide(
 
   const { queue } = context;
   const packId = queue.newUuid();
-  const pack = await packSealed(
-    queue.opened.keys,
-    queue.opened.store.storeId,
-    packId,
-    taken.batch.map((item) => item.rendered.text),
-  );
+  const stamped = await Promise.all(taken.batch.map((item) => stampText(context.platform.hash, item.rendered.text)));
+  const pack = await packSealed(queue.opened.keys, queue.opened.store.storeId, packId, stamped);
   change.putPack(pack);
   let opNumber = view.detail.nextOpNumber;
   const offset = view.detail.clockOffsetMs;
@@ -124,6 +121,10 @@ async function decide(
   });
   if (opNumber !== view.detail.nextOpNumber) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber });
   return { kind: "sealed", records };
+}
+
+function holdOf(account: AccountTag, { entityTag, seq }: QueuedOperation): LaneRow {
+  return { account, lane: entityTag, head: seq, dueAt: 0, failures: 0, blockedBy: seq };
 }
 
 interface Taken {
@@ -286,4 +287,23 @@ function park(
       settled: { verdict: "failed", code, message: lastError },
     });
   });
+}
+
+/** Sealed operations that cannot be read any more: nobody can say what was sent, so a person has to look. */
+export async function quarantineSealed(
+  context: EngineContext,
+  account: AccountTag,
+  lease: Lease,
+  operations: readonly QueuedOperation[],
+): Promise<void> {
+  await context.queue.change(account, lease, async (view, change) => {
+    const holds = await view.lanes(operations.map((operation) => operation.entityTag));
+    for (const operation of await view.bySeq(operations.map(({ seq }) => seq))) {
+      if (operation.phase !== "sealed") continue;
+      const lastError = errorText("UNREADABLE", undefined, "its sealed bytes cannot be read");
+      change.move(operation, "quarantine", { detail: { ...operation.detail, code: "UNREADABLE", lastError } });
+      if ((holds.get(operation.entityTag)?.blockedBy ?? 0) === 0) change.putLane(holdOf(change.account, operation));
+    }
+  });
+  for (const operation of operations) context.events.emit({ type: "quarantined", operation: factsOf(operation) });
 }

@@ -16,7 +16,7 @@ export function nodePlatform(): {
   return {
     clock: systemClock(),
     random: systemRandom(),
-    hash: nodeHash(),
+    hash: nodeHash,
     transport: undiciTransport(),
     owner: `${hostname()}:${process.pid}`,
   };

@@ -10,8 +10,9 @@ import {
   type Receipt,
   type StateDetail,
 } from "../format/index.ts";
-import type { AccountRow, AccountTag, EntityRow, EntityTag, LaneRow, Phase, Seq, StateRow } from "../ports/index.ts";
+import type { AccountRow, AccountTag, EntityRow, EntityTag, LaneRow, PackRow, Phase, Seq, StateRow } from "../ports/index.ts";
 import type { QueuedOperation, SealedRecord } from "./records.ts";
+import { readStampedText } from "./sealed-text.ts";
 import type { OpenSegment, SegmentReader } from "./segment-reader.ts";
 
 /** Under global ordering one request is under way, so no more than one batch is ever sealed. */
@@ -46,15 +47,24 @@ export class AccountView {
 
   async withTexts(operations: readonly QueuedOperation[]): Promise<readonly SealedRecord[]> {
     const packIds = [...new Set(operations.map((operation) => operation.row?.packId).filter((id) => typeof id === "string"))];
+    const packs = new Map<string, readonly string[]>();
+    for (const pack of await this.#reader.store.readPacks(packIds)) packs.set(pack.packId, await this.#open(pack));
+    const records: SealedRecord[] = [];
+    for (const operation of operations) {
+      const stamped = packs.get(operation.row?.packId ?? "")?.[operation.row?.packIndex ?? 0];
+      records.push({ operation, text: stamped === undefined ? null : await readStampedText(this.#reader.hash, stamped), sentBefore: true });
+    }
+    return records;
+  }
+
+  async #open(pack: PackRow): Promise<readonly string[]> {
     const { store, keys } = this.#reader;
-    const texts = new Map<string, readonly string[]>();
-    for (const pack of await store.readPacks(packIds)) texts.set(pack.packId, await openSealed(keys, store.storeId, pack));
-    return operations.map((operation) => {
-      const text = texts.get(operation.row?.packId ?? "")?.[operation.row?.packIndex ?? 0];
-      if (text === undefined)
-        throw new SyncError("STORAGE_CORRUPT", `The sealed bytes of operation ${operation.content.id} are missing from the queue file.`);
-      return { operation, text, sentBefore: true };
-    });
+    try {
+      return await openSealed(keys, store.storeId, pack);
+    } catch (error) {
+      if (error instanceof SyncError && error.code === "UNREADABLE") return [];
+      throw error;
+    }
   }
 
   async inPhase(phases: readonly Phase[], after: Seq | 0, limit: number): Promise<readonly QueuedOperation[]> {

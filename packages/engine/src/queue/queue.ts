@@ -1,6 +1,6 @@
 import { SyncError, uuidV4 } from "@guardian-sync/protocol";
 import { type AccountDetail, accountTag, entityTag, openJson, parseAccountDetail } from "../format/index.ts";
-import type { AccountRow, AccountTag, Clock, EntityTag, Fence, LaneRow, OpenedStore, Random, Seq } from "../ports/index.ts";
+import type { AccountRow, AccountTag, Clock, EntityTag, Fence, Hash, LaneRow, OpenedStore, Random, Seq } from "../ports/index.ts";
 import { AccountView } from "./account-view.ts";
 import { ChangeSet } from "./change-set.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -26,11 +26,11 @@ export class DurableQueue {
   readonly #clock: Clock;
   readonly #random: Random;
 
-  constructor(opened: OpenedStore, clock: Clock, random: Random) {
+  constructor(opened: OpenedStore, clock: Clock, random: Random, hash: Hash) {
     this.opened = opened;
     this.#clock = clock;
     this.#random = random;
-    this.#reader = new SegmentReader(opened.store, opened.keys);
+    this.#reader = new SegmentReader(opened.store, opened.keys, hash);
     this.appender = new GroupCommit({ store: opened.store, keys: opened.keys, clock, newUuid: () => this.newUuid() });
   }
 

@@ -22,7 +22,17 @@ export function currentKey(operation: QueuedOperation): string {
 /** A sealed operation together with the bytes that every try sends. */
 export interface SealedRecord {
   readonly operation: QueuedOperation;
-  readonly text: string;
+  /** null: the bytes do not authenticate, or are not those that were sealed. */
+  readonly text: string | null;
   /** A request with these bytes may have gone out before: found sealed counts as sent. */
   readonly sentBefore: boolean;
+}
+
+/** A sealed operation that can be sent. */
+export interface SendableRecord extends SealedRecord {
+  readonly text: string;
+}
+
+export function isSendable(record: SealedRecord): record is SendableRecord {
+  return record.text !== null && record.operation.readable;
 }

@@ -1,6 +1,6 @@
 import { SyncError } from "@guardian-sync/protocol";
 import { openSegment } from "../format/index.ts";
-import type { AccountTag, EntityTag, KeyRing, QueueStore, SegmentRow, Seq } from "../ports/index.ts";
+import type { AccountTag, EntityTag, Hash, KeyRing, QueueStore, SegmentRow, Seq } from "../ports/index.ts";
 
 /** A window of 50 walks through a segment of 1000 twenty times: the last few stay open. Content never changes, so neither do they. */
 const KEPT_OPEN = 4;
@@ -20,11 +20,13 @@ export interface OpenSegment {
 export class SegmentReader {
   readonly store: QueueStore;
   readonly keys: KeyRing;
+  readonly hash: Hash;
   #kept: OpenSegment[] = [];
 
-  constructor(store: QueueStore, keys: KeyRing) {
+  constructor(store: QueueStore, keys: KeyRing, hash: Hash) {
     this.store = store;
     this.keys = keys;
+    this.hash = hash;
   }
 
   /** The first segment that holds a seq >= `from`, or undefined when there is none. */

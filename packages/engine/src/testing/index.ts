@@ -9,3 +9,6 @@ export {
 export type { Clock, Exchange, HttpRequest, QueueStore, StoreAdapter, Transport } from "../ports/index.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export { Timeline, VirtualClock } from "./virtual-clock.ts";
+export { createEngine } from "../engine/create.ts";
+export type { EngineOptions, Platform } from "../engine/options.ts";
+export type { SyncEngine } from "../engine/sync-engine.ts";
