@@ -265,10 +265,13 @@ describe("hostile bodies", () => {
   test("a batch needs the client's id", async () => {
     const ada = worldWith().client();
     const operations = [ada.operation()];
-    const json = ada.envelope({ ordering: "entity", fence: 1, lease: ada.lease, operations });
+    const envelope = ada.envelope({ ordering: "entity", fence: 1, lease: ada.lease, operations });
     for (const id of ["", "me"]) {
       const headers = { "x-device-id": id, "content-type": "application/json" };
-      expect(said(await ada.send({ method: "POST", path: "/api/v1/sync/ops", headers, json }))).toEqual([400, "VALIDATION_ERROR"]);
+      expect(said(await ada.send({ method: "POST", path: "/api/v1/sync/ops", headers, json: envelope }))).toEqual([
+        400,
+        "VALIDATION_ERROR",
+      ]);
     }
   });
 

@@ -168,7 +168,7 @@ async function waitFor(holds: () => Promise<boolean>): Promise<void> {
 /** Sends without end; the status that came although the body never ended. */
 function statusOfEndless(): Promise<number> {
   return new Promise((resolve, reject) => {
-    const headers = { ...token, "content-type": "application/json", "transfer-encoding": "chunked" };
+    const headers = { ...token, "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
     const sending = httpRequest(`${http.url}/api/v1/devices`, { method: "POST", headers });
     let answered = false;
     sending.on("response", (answer: IncomingMessage) => {
