@@ -1,1 +1,145 @@
-export {};
+import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { type Arguments, parseArguments, USAGE } from "./args.ts";
+import type { Machinery } from "./machinery.ts";
+import { MUTANTS, mutantNamed } from "./mutants/all.ts";
+import { isGood, jsonReport, logText, progressText, type RunReport, textReport, violationLines } from "./report.ts";
+import { simulate } from "./simulate.ts";
+import { added, EMPTY_TALLY, type Tally } from "./tally.ts";
+import { type MutantResult, runTask, type Task, type TaskResult } from "./tasks.ts";
+
+const SEEDS_PER_TASK = 20;
+const VERIFY_ONE_IN = 20;
+const MAX_SEEDS_PER_MUTANT = 200;
+/** A thread costs a second to start: it pays from here on. */
+const SEEDS_WORTH_A_THREAD = 60;
+
+const DISK_KEY = new Uint8Array(32).fill(7);
+const KEY_ID = new Uint8Array(8).fill(1);
+/** Version and algorithm of the envelope (docs/reference/formats.md), before key id, nonce, ciphertext and tag. */
+const HEADER = [1, 1, ...KEY_ID];
+const NONCE_AT = HEADER.length;
+const TEXT_AT = NONCE_AT + 12;
+const TAG_BYTES = 16;
+
+const machinery: Machinery = {
+  keyRing: (bytes) => ({
+    currentKeyId: KEY_ID,
+    encrypt: (plain, aad) => {
+      const nonce = bytes(TEXT_AT - NONCE_AT);
+      const cipher = createCipheriv("aes-256-gcm", DISK_KEY, nonce).setAAD(aad);
+      return Buffer.concat([Buffer.from(HEADER), nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+    },
+    decrypt: (envelope, aad) => {
+      const end = envelope.length - TAG_BYTES;
+      const cipher = createDecipheriv("aes-256-gcm", DISK_KEY, envelope.subarray(NONCE_AT, TEXT_AT)).setAAD(aad);
+      cipher.setAuthTag(envelope.subarray(end));
+      return Buffer.concat([cipher.update(envelope.subarray(TEXT_AT, end)), cipher.final()]);
+    },
+  }),
+  sha256Hex: (text) => createHash("sha256").update(text).digest("hex"),
+  newDigest: () => {
+    const hash = createHash("sha256");
+    return { add: (text) => void hash.update(text), finish: () => hash.digest("hex") };
+  },
+  watchStrayErrors: (listener) => {
+    process.removeAllListeners("unhandledRejection");
+    if (listener !== null) process.on("unhandledRejection", listener);
+  },
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const parsed = parseArguments(argv);
+  if (parsed.kind === "help") {
+    console.log(USAGE);
+    return 0;
+  }
+  if (parsed.kind === "wrong") {
+    console.error(`simulate: ${parsed.message}\n\n${USAGE}`);
+    return 2;
+  }
+  const args = parsed.arguments;
+  if (args.mutant !== null && mutantNamed(args.mutant) === undefined) {
+    console.error(`simulate: there is no mutant ${JSON.stringify(args.mutant)}; there are: ${MUTANTS.map(({ name }) => name).join(", ")}`);
+    return 2;
+  }
+  if (args.isReplay && !args.json) await replay(args);
+  if (args.mutant !== null) return 0;
+  const report = await runAll(args);
+  console.log(args.json ? jsonReport(report, machinery) : textReport(report));
+  return isGood(report) ? 0 : 1;
+}
+
+/** Prints what happened in one seed, event by event. */
+async function replay({ firstSeed, mutant }: Arguments): Promise<void> {
+  const spoiled = mutant === null ? undefined : mutantNamed(mutant);
+  const result = await simulate({ seed: firstSeed, machinery, keepLog: true, ...(spoiled === undefined ? {} : { mutant: spoiled }) });
+  console.log(logText(result.log));
+  console.log("");
+  for (const violation of result.violations) console.log(violationLines(violation, mutant ?? undefined).join("\n"));
+  console.log(result.violations.length === 0 ? `seed ${firstSeed}: all promises held\n` : "");
+}
+
+async function runAll(args: Arguments): Promise<RunReport> {
+  const startMs = performance.now();
+  const tasks = tasksOf(args);
+  let tally: Tally = EMPTY_TALLY;
+  const found = new Map<string, MutantResult>();
+  const total = args.simulates ? args.seeds : MUTANTS.length;
+  const take = (result: TaskResult): void => {
+    if (result.kind === "mutant") found.set(result.mutant.name, result.mutant);
+    else tally = added(tally, result.tally);
+    showProgress(args, args.simulates ? tally.seeds : found.size, total, tally.violations.length);
+  };
+  const threads = Math.min(args.workers || availableParallelism(), Math.ceil(workOf(args) / SEEDS_WORTH_A_THREAD), tasks.length);
+  if (threads <= 1) for (const task of tasks) take(await runTask(task, machinery));
+  else await Promise.all(Array.from({ length: threads }, () => inThread(tasks, take)));
+  clearProgress(args);
+  const mutants = MUTANTS.flatMap(({ name }) => found.get(name) ?? []);
+  return { tally, mutants, seconds: (performance.now() - startMs) / 1000, firstSeed: args.firstSeed };
+}
+
+/** Mutants first: an uncaught one takes longest. Taken from the front by whoever is free. */
+function tasksOf({ simulates, mutants, seeds, firstSeed, verifyAll }: Arguments): Task[] {
+  const tasks: Task[] = [];
+  if (mutants) for (const { name } of MUTANTS) tasks.push({ kind: "mutant", name, firstSeed, maxSeeds: MAX_SEEDS_PER_MUTANT });
+  if (!simulates) return tasks;
+  const verifyEvery = verifyAll || seeds < VERIFY_ONE_IN ? 1 : VERIFY_ONE_IN;
+  for (let from = 0; from < seeds; from += SEEDS_PER_TASK) {
+    const length = Math.min(SEEDS_PER_TASK, seeds - from);
+    tasks.push({ kind: "seeds", seeds: Array.from({ length }, (_, i) => firstSeed + from + i), verifyEvery });
+  }
+  return tasks;
+}
+
+function workOf({ simulates, mutants, seeds }: Arguments): number {
+  return (simulates ? seeds : 0) + (mutants ? 10 * MUTANTS.length : 0);
+}
+
+function inThread(tasks: Task[], take: (result: TaskResult) => void): Promise<void> {
+  const worker = new Worker(new URL(import.meta.url));
+  return new Promise((resolve, reject) => {
+    const next = (): void => {
+      const task = tasks.shift();
+      if (task !== undefined) worker.postMessage(task);
+      else void worker.terminate().then(() => resolve());
+    };
+    worker.on("error", reject);
+    worker.on("message", (result: TaskResult) => {
+      take(result);
+      next();
+    });
+    next();
+  });
+}
+
+function showProgress(args: Arguments, done: number, total: number, violations: number): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${progressText(args, done, total, violations)}`);
+}
+function clearProgress(_: Arguments): void {
+  if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+}
+
+if (isMainThread) process.exitCode = await main(process.argv.slice(2));
+else parentPort?.on("message", (task: Task) => void runTask(task, machinery).then((result) => parentPort?.postMessage(result)));

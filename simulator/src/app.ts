@@ -1,0 +1,204 @@
+import { defineEntity, defineOperation, type Operation } from "guardian-sync";
+import { createEngine, type EngineOptions, type Platform, type SeededRandom, type SyncEngine } from "guardian-sync/testing";
+import { ADD, type AddInput } from "./domain.ts";
+import type { Enqueued } from "./model.ts";
+import type { FinalState } from "./operations-watch.ts";
+import type { Process } from "./process.ts";
+import type { Intent } from "./workload.ts";
+
+const ORIGIN = "https://origin.test";
+
+const note = defineEntity("note", { collection: "notes" });
+const counter = defineEntity("counter", { collection: "counters" });
+const add = defineOperation<AddInput>(ADD, {
+  entity: ({ id }) => counter.ref(id),
+  apply: (draft, { by }) => {
+    draft.value = by;
+  },
+});
+
+export interface AppRest {
+  readonly state: string;
+  readonly reason: string;
+  /** Operations that wait or are under way. */
+  readonly work: number;
+}
+
+/** What an application does with the engine, in one life of a process. It remembers nothing that a crash should not take. */
+export class App {
+  readonly #engine: SyncEngine;
+  readonly #process: Process;
+  readonly #label: string;
+  /** What this life enqueued, for a person who thinks better of it. */
+  readonly #own: { readonly record: Enqueued; readonly operation: Operation }[] = [];
+
+  static async open(options: Pick<EngineOptions, "store" | "batch" | "telemetry">, platform: Platform, process: Process): Promise<App> {
+    const engine = await createEngine(
+      {
+        ...options,
+        backend: { baseUrl: ORIGIN, session: (request) => process.session(request) },
+        entities: [note, counter] as never,
+        operations: [add] as never,
+      },
+      platform,
+    );
+    return new App(engine, process);
+  }
+
+  private constructor(engine: SyncEngine, process: Process) {
+    this.#engine = engine;
+    this.#process = process;
+    this.#label = process.label;
+  }
+
+  /** One call for each. */
+  doAll(intents: readonly Intent[]): void {
+    for (const intent of intents) {
+      const record = this.#record(intent);
+      if (intent.type === ADD) this.#run(intent, record);
+      else this.#heard([record], this.#engine.enqueue(inputOf(intent)).then((operation) => [operation]));
+    }
+  }
+
+  /** One call for all plain ones: all of them are stored, or none. */
+  doTogether(intents: readonly Intent[]): void {
+    const plain = intents.filter(({ type }) => type !== ADD);
+    if (plain.length === 0) return;
+    const records = plain.map((intent) => this.#record(intent));
+    this.#heard(records, this.#engine.enqueueMany(plain.map(inputOf)));
+  }
+
+  cancelOne(random: SeededRandom): void {
+    if (this.#own.length === 0) return;
+    const { record, operation } = random.pick(this.#own.slice(-8));
+    const name = shortName(record);
+    this.#do(`cancel of ${name}`, async () => {
+      const isCertain = await operation.cancel();
+      if (isCertain) this.#process.device.world.operations.withdrawn(record);
+      this.#write(`has ${name} ${isCertain ? "cancelled" : "asked back"}`);
+    });
+  }
+
+  pauseFor(durationMs: number): void {
+    this.#do("pause", () => this.#engine.pause("a person wants quiet"));
+    this.#process.device.world.timeline.after(durationMs, () => this.#process.act("tap", (app) => app.resume()));
+  }
+  resume(): void {
+    this.#do("resume", () => this.#engine.resume());
+  }
+
+  /** A person goes through the failed list: tries some again, gives others up. */
+  attend(random: SeededRandom): void {
+    this.#do("failed list", async () => {
+      const { operations } = this.#process.device.world;
+      for (const kept of await this.#engine.failed.list({ limit: 10 })) {
+        const draw = random.fraction();
+        const ids = [kept.id];
+        if (draw < 0.4) {
+          operations.touched(kept.id);
+          await this.#engine.failed.retry({ ids });
+        } else if (draw < 0.6) await this.#engine.failed.archive({ ids });
+        else if (draw < 0.7) await this.#engine.failed.discard({ ids });
+      }
+      for (const kept of await this.#engine.conflicts.list({ limit: 10 })) {
+        if (random.chance(0.5)) await this.#engine.failed.discard({ ids: [kept.id] });
+      }
+    });
+  }
+
+  forceLock(): void {
+    this.#do("forced release", async () => {
+      await this.#engine.forceReleaseLock("an operator tries it");
+    });
+  }
+
+  signInChanged(): void {
+    this.#do("sign-in", () => this.#engine.auth.refresh());
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  async rest(): Promise<AppRest> {
+    const { state, reason, pending, sealed } = await this.#engine.status();
+    return { state, reason: reason ?? "", work: pending + sealed };
+  }
+
+  async finalState(id: string): Promise<FinalState> {
+    const operation = await this.#engine.operation(id);
+    if (operation === undefined) return { state: "unknown", code: null, verdict: null };
+    const { state, settled } = await operation.status();
+    return { state, code: settled?.code ?? null, verdict: settled?.verdict ?? null };
+  }
+
+  #run(intent: Intent, record: Enqueued): void {
+    try {
+      const operation = this.#engine.run(add as never, intent.payload as never);
+      this.#process.device.world.operations.named(record, operation.id);
+      this.#heard([record], operation.stored.then(() => [operation]));
+    } catch (error) {
+      this.#refused([record], error);
+    }
+  }
+
+  #record({ type, entityType, entityId, by, marker }: Intent): Enqueued {
+    const { device } = this.#process;
+    const facts = { id: null, device: device.name, process: this.#label, type, entityType, entityId, by, marker };
+    return device.world.operations.enqueued(facts);
+  }
+
+  #heard(records: readonly Enqueued[], told: Promise<readonly Operation[]>): void {
+    const { world, random } = this.#process.device;
+    told.then(
+      (operations) => {
+        for (const [index, operation] of operations.entries()) {
+          const record = records[index] as Enqueued;
+          world.operations.named(record, operation.id);
+          record.stored = "stored";
+          this.#own.push({ record, operation });
+          if (!world.scenario.awaitsVerdicts || !random.chance(0.5)) continue;
+          void operation.settled.then(({ verdict }) => {
+            record.verdict = verdict;
+            this.#write(`learns that ${shortName(record)} is ${verdict}`);
+          });
+        }
+        this.#write(`is told that ${records.map(shortName).join(", ")} ${records.length === 1 ? "is" : "are"} stored`);
+      },
+      (error: unknown) => this.#refused(records, error),
+    );
+  }
+
+  #refused(records: readonly Enqueued[], error: unknown): void {
+    for (const record of records) record.stored = "refused";
+    this.#process.device.world.canaries.error(`an error of ${this.#label}`, error);
+    this.#write(`is refused ${records.map(shortName).join(", ")}: ${codeText(error)}`);
+  }
+
+  #do(what: string, work: () => Promise<void>): void {
+    this.#write(`is asked for: ${what}`);
+    work().catch((error: unknown) => {
+      this.#process.device.world.canaries.error(`an error of ${this.#label}`, error);
+      this.#write(`cannot do it (${what}): ${codeText(error)}`);
+    });
+  }
+
+  #write(text: string): void {
+    this.#process.device.world.journal.write(this.#label, text);
+  }
+}
+
+function inputOf({ type, entityType, entityId, payload, baseVersion }: Intent): Parameters<SyncEngine["enqueue"]>[0] {
+  if (type === ADD) throw new TypeError(`${ADD} is declared: run it`);
+  const facts = { type, entityType, entityId, ...(baseVersion === null ? {} : { baseVersion }) };
+  return type === "DELETE" ? facts : { ...facts, payload: { ...payload } };
+}
+
+function shortName({ id, call, type }: Enqueued): string {
+  return `${type} ${id === null ? `call ${call}` : id.slice(-6)}`;
+}
+
+function codeText(error: unknown): string {
+  if (error instanceof Error && "code" in error) return String(error.code);
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

@@ -1,0 +1,101 @@
+import { MemoryDisk, memoryStore } from "guardian-sync/memory";
+import { accountTag, FaultyTransport, type QueueStore, type SeededRandom, VirtualClock } from "guardian-sync/testing";
+import { watchDisk } from "./disk-watch.ts";
+import type { LockRow } from "./gated-store.ts";
+import type { Gate } from "./gate.ts";
+import { type Account, NETWORK_FAULT } from "./model.ts";
+import { type MutantMemory, newMemory } from "./mutants/mutant.ts";
+import { Process } from "./process.ts";
+import { CALM, type Weather } from "./weather.ts";
+import type { World } from "./world.ts";
+
+/** One machine: a disk that survives its processes, a clock that people set, a way to the server, and who is signed in. */
+export class Device {
+  readonly name: string;
+  readonly world: World;
+  readonly random: SeededRandom;
+  readonly disk: MemoryDisk = new MemoryDisk();
+  readonly clock: VirtualClock;
+  readonly network: FaultyTransport;
+  readonly processes: readonly Process[];
+  readonly memory: MutantMemory = newMemory();
+  weather: Weather = CALM;
+  account: Account | null;
+  /** Chance that a write finds the disk full or away. */
+  writeFaults = 0;
+  lock: LockRow | null = null;
+  fastLockHolder: Gate | null = null;
+  generations = 0;
+  /** Key of the tags on the disk, once it is open. */
+  tagKey: Uint8Array | null = null;
+  #token = "";
+  readonly #listeners = new Set<(online: boolean) => void>();
+  #observer: QueueStore | null = null;
+
+  constructor(world: World, name: string, processes: number) {
+    this.world = world;
+    this.name = name;
+    this.random = world.random.fork(name);
+    this.clock = new VirtualClock({ timeline: world.timeline, startMs: world.clock.now() });
+    this.account = world.scenario.accounts[0] as Account;
+    const line = this.random.fork("network");
+    this.network = new FaultyTransport(world.server, {
+      clock: world.clock,
+      random: line,
+      faults: () => this.weather.faults,
+      onFault: (fault) => world.injected(NETWORK_FAULT[fault]),
+    });
+    this.processes = Array.from({ length: processes }, (_, i) => new Process(this, `${name}.p${i + 1}`));
+  }
+
+  get isOnline(): boolean {
+    return !this.weather.faults.offline;
+  }
+
+  /** Tells the processes when the interface comes or goes; other weather nobody announces. */
+  turn(weather: Weather): void {
+    const was = this.isOnline;
+    this.weather = weather;
+    this.world.journal.write(this.name, `has ${weather.name} weather`);
+    if (was !== this.isOnline) for (const listener of this.#listeners) listener(this.isOnline);
+  }
+
+  subscribe(listener: (online: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  signIn(account: Account | null): void {
+    this.account = account;
+    this.#token = "";
+    this.world.journal.write(this.name, account === null ? "signs out" : `signs in ${account.principal}`);
+  }
+
+  token(account: Account, force: boolean): string {
+    if (force || this.#token === "") this.#token = this.world.tokens.issue(account);
+    return this.#token;
+  }
+
+  /** Whose part of the queue a tag names. */
+  ownerOf(tag: string): Account | null {
+    const { tagKey } = this;
+    if (tagKey === null) return null;
+    return this.world.scenario.accounts.find((account) => accountTag(tagKey, account) === tag) ?? null;
+  }
+
+  /** The disk as it is, past all processes. */
+  async observer(): Promise<QueueStore> {
+    const keys = this.world.machinery.keyRing((length) => this.random.bytes(length));
+    this.#observer ??= (await memoryStore({ disk: this.disk, keys }).open({ clock: this.clock, random: this.random })).store;
+    return this.#observer;
+  }
+
+  async look(): Promise<void> {
+    if (this.generations === 0) return;
+    await watchDisk(this.name, await this.observer(), this.world.operations, this.world.report);
+    const { accounts, segments, states, packs, lanes, entities, receipts, meta } = this.disk;
+    const image = [accounts, packs, lanes, entities, meta].map((table) => [...table.values()]);
+    const ordered = [segments, states, receipts].map((table) => [...table.from(0)]);
+    this.world.canaries.image(`the disk of ${this.name}`, [image, ordered, this.disk.lock]);
+  }
+}

@@ -1,0 +1,74 @@
+import { emit, OperationRejected, type CollectionDefinition, type OperationDefinition } from "@guardian-sync/server";
+import { isJsonObject, type JsonObject } from "@guardian-sync/protocol";
+import type { SeededRandom } from "guardian-sync/testing";
+
+/** Words that the server refuses in a title: an operation that carries one is definitely rejected. */
+export const REFUSED_TITLE = "refused";
+export const MAX_TITLE_CHARS = 64;
+
+type Validated =
+  | { readonly value: JsonObject }
+  | { readonly issues: readonly { readonly message: string; readonly path: readonly string[] }[] };
+
+/** A Standard Schema by hand: the simulation tests the engine, not a validation library. */
+function schemaOf(check: (value: JsonObject) => string | null): CollectionDefinition["schema"] {
+  const validate = (value: unknown): Validated => {
+    if (!isJsonObject(value)) return { issues: [{ message: "must be an object", path: [] }] };
+    const field = check(value);
+    return field === null ? { value } : { issues: [{ message: "is not allowed", path: [field] }] };
+  };
+  return { "~standard": { version: 1, vendor: "simulator", validate } };
+}
+
+export const COLLECTIONS: Readonly<Record<string, CollectionDefinition>> = {
+  notes: {
+    entityType: "note",
+    schema: schemaOf(({ title }) =>
+      typeof title === "string" && title.length <= MAX_TITLE_CHARS && !title.startsWith(REFUSED_TITLE) ? null : "title",
+    ),
+  },
+  counters: {
+    entityType: "counter",
+    schema: schemaOf(({ value }) => (typeof value === "number" && Number.isInteger(value) ? null : "value")),
+  },
+};
+
+export const ADD = "counter.add";
+export interface AddInput {
+  readonly id: string;
+  readonly by: number;
+  readonly memo: string;
+}
+
+/** Named operations of the server. `busy` is the chance that a handler asks to come back later. */
+export function serverOperations(
+  random: SeededRandom,
+  busy: () => number,
+  onBusy: () => void,
+): Readonly<Record<string, OperationDefinition>> {
+  return {
+    [ADD]: {
+      handler: async (tx, input, { entityType, entityId }) => {
+        if (random.chance(busy())) {
+          onBusy();
+          throw new OperationRejected({ status: 429, code: "RATE_LIMITED", message: "the counter is busy" });
+        }
+        if (!isJsonObject(input as never) || typeof (input as AddInput).by !== "number") {
+          throw new OperationRejected({ status: 422, code: "VALIDATION_ERROR", message: "by must be a number" });
+        }
+        const before = await tx.entity(entityType, entityId);
+        const value = typeof before?.value === "number" ? before.value : 0;
+        const memo = (input as AddInput).memo;
+        return emit.put(entityType, entityId, {
+          ...(before === null ? {} : clientPart(before)),
+          value: value + (input as AddInput).by,
+          memo,
+        });
+      },
+    },
+  };
+}
+
+function clientPart({ id: _, version: _v, created_at: _c, updated_at: _u, ...rest }: JsonObject): JsonObject {
+  return rest as JsonObject;
+}

@@ -1,0 +1,104 @@
+import type { Timeline } from "guardian-sync/testing";
+
+/** Where in a port call the process dies: before its effect, or after it, before the caller hears of it. */
+export type CrashSide = "before" | "after";
+
+/**
+ * The door between the world and one generation of a process. Everything that reaches the process comes through it as an event of
+ * the timeline: answers of its store and network, timers, what its user does. A dead process hears nothing any more; a frozen one
+ * hears everything at once when it thaws.
+ */
+export class Gate {
+  readonly #timeline: Timeline;
+  readonly #onCrash: (point: string, side: CrashSide) => void;
+  #state: "running" | "frozen" | "dead" = "running";
+  #held: (() => void)[] = [];
+  #crash: { countdown: number; readonly side: CrashSide } | null = null;
+
+  constructor(timeline: Timeline, onCrash: (point: string, side: CrashSide) => void) {
+    this.#timeline = timeline;
+    this.#onCrash = onCrash;
+  }
+
+  get isDead(): boolean {
+    return this.#state === "dead";
+  }
+  get isFrozen(): boolean {
+    return this.#state === "frozen";
+  }
+
+  /** The process dies at the `countdown`-th event from now. */
+  armCrash(countdown: number, side: CrashSide): void {
+    this.#crash = { countdown, side };
+  }
+  disarm(): void {
+    this.#crash = null;
+  }
+  kill(): void {
+    this.#state = "dead";
+    this.#held = [];
+  }
+  freeze(): void {
+    if (this.#state === "running") this.#state = "frozen";
+  }
+  /** What was held comes now, each in a turn of its own, in order. */
+  thaw(): void {
+    if (this.#state !== "frozen") return;
+    this.#state = "running";
+    for (const enter of this.#held.splice(0)) this.#timeline.after(0, enter);
+  }
+
+  /** Calls `task` in `delayMs`, if the process lives then. Returns the cancellation. */
+  event(point: string, delayMs: number, task: () => void): () => void {
+    let isCancelled = false;
+    const enter = (): void => {
+      if (isCancelled || this.#state === "dead") return;
+      if (this.#state === "frozen") {
+        this.#held.push(enter);
+        return;
+      }
+      if (this.#diesHere(point) !== null) return;
+      task();
+    };
+    const cancel = this.#timeline.after(delayMs, enter);
+    return () => {
+      isCancelled = true;
+      cancel();
+    };
+  }
+
+  /** A call out of the process: `effect` happens in `delayMs`; its result comes back `backMs` later, or in the same moment for 0. */
+  call<T>(point: string, delayMs: number, backMs: number, effect: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const enter = (): void => {
+        if (this.#state === "dead") return;
+        if (this.#state === "frozen") {
+          this.#held.push(enter);
+          return;
+        }
+        const side = this.#diesHere(point);
+        if (side === "before") return;
+        const back = (tell: () => void): void => {
+          if (side === "after") return;
+          if (backMs === 0) tell();
+          else this.event(`${point} answer`, backMs, tell);
+        };
+        effect().then(
+          (value) => back(() => resolve(value)),
+          (error: unknown) => back(() => reject(error)),
+        );
+      };
+      this.#timeline.after(delayMs, enter);
+    });
+  }
+
+  /** Counts one event; kills the process when it is the armed one. */
+  #diesHere(point: string): CrashSide | null {
+    const crash = this.#crash;
+    if (crash === null || --crash.countdown > 0) return null;
+    this.#crash = null;
+    this.kill();
+    this.#onCrash(point, crash.side);
+    return crash.side;
+  }
+}

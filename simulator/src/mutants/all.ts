@@ -1,0 +1,22 @@
+import { changedAfterSeal, withoutSupersedes } from "./content.ts";
+import { ackBeforeCommit, dropOnAck } from "./durability.ts";
+import { noFence } from "./fence.ts";
+import { newKeyPerTry } from "./keys.ts";
+import type { Mutant } from "./mutant.ts";
+import { ignoresRetryAfter } from "./patience.ts";
+import { appliesAgainOnReload } from "./reload.ts";
+
+export const MUTANTS: readonly Mutant[] = [
+  newKeyPerTry,
+  changedAfterSeal,
+  dropOnAck,
+  noFence,
+  ackBeforeCommit,
+  ignoresRetryAfter,
+  withoutSupersedes,
+  appliesAgainOnReload,
+];
+
+export function mutantNamed(name: string): Mutant | undefined {
+  return MUTANTS.find((mutant) => mutant.name === name);
+}

@@ -1,0 +1,226 @@
+import type { NewSegments, Seqs } from "./gated-store.ts";
+import type { Account, Enqueued, Report } from "./model.ts";
+import { contentOf, type SeenOperation, type SeenResult } from "./wire.ts";
+
+/** Where an operation ended, as the engine tells it after everything came to rest. */
+export interface FinalState {
+  readonly state: string;
+  readonly code: string | null;
+  readonly verdict: string | null;
+}
+
+/** Answers that explain why something that succeeded left no change: it was so already, or somebody else's doing made it so. */
+const DONE_BEFORE = /^(?:noop|applied_before|conflict) /;
+
+/** INV1, INV2 and INV3: what became of every operation, and what it did, how often and in which order. */
+export class OperationsWatch {
+  /** In the order of the calls. */
+  readonly all: Enqueued[] = [];
+  readonly #byId = new Map<string, Enqueued>();
+  readonly #report: Report;
+  /** The largest seq that had an effect, per device and account. */
+  readonly #lastSeq = new Map<string, number>();
+  readonly #contents = new Map<string, string>();
+  /** Operations on each device's disk, by account tag: what its counter `enqueued` has to say. */
+  readonly #durable = new Map<string, Map<string, number>>();
+  readonly #nextSeq = new Map<string, number>();
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  enqueued(facts: Omit<Enqueued, "call" | "account" | "stored" | "seq" | "withdrawn" | "verdict" | "touched" | "keys" | "answers" | "effects">): Enqueued {
+    const record: Enqueued = {
+      ...facts,
+      call: this.all.length,
+      account: null,
+      stored: "waiting",
+      seq: null,
+      withdrawn: false,
+      verdict: null,
+      touched: false,
+      keys: new Set(),
+      answers: new Set(),
+      effects: 0,
+    };
+    this.all.push(record);
+    if (record.id !== null) this.#byId.set(record.id, record);
+    return record;
+  }
+
+  /** The author has been told the name of what it enqueued. */
+  named(record: Enqueued, id: string): void {
+    if (record.id !== null && record.id !== id) this.#report("INV1", `operation ${record.id} is called ${id} by its handle`);
+    record.id = id;
+    this.#byId.set(id, record);
+  }
+
+  /** On the disk from now on. What one process calls for comes there in the order of its calls. */
+  appended(device: string, process: string, segments: NewSegments, seqs: Seqs, ownerOf: (tag: string) => Account | null): void {
+    for (const [index, { account, idMin, idMax, count }] of segments.entries()) {
+      const first = seqs[index] as number;
+      const waiting = this.all.filter(
+        (record) => record.process === process && record.seq === null && (record.stored === "waiting" || record.stored === "stored"),
+      );
+      const members = waiting.slice(0, count);
+      if (members.length < count) this.#report("INV1", `${process} wrote ${count} operations, of which ${members.length} had been enqueued`);
+      for (const [offset, member] of members.entries()) {
+        member.seq = first + offset;
+        member.account = ownerOf(account);
+        if (member.id !== null && (member.id < idMin || member.id > idMax)) this.#report("INV1", `operation ${member.id} was written out of its turn`);
+      }
+      if (members[0]?.id === null) this.named(members[0], idMin);
+      const last = members[count - 1];
+      if (last?.id === null) this.named(last, idMax);
+      const counts = this.#durable.get(device) ?? new Map<string, number>();
+      this.#durable.set(device, counts);
+      counts.set(account, (counts.get(account) ?? 0) + count);
+      this.#nextSeq.set(device, Math.max(this.nextSeq(device), first + count));
+    }
+  }
+
+  withdrawn(record: Enqueued): void {
+    record.withdrawn = true;
+    if (record.effects > 0) this.#report("INV2", `operation ${record.id} had taken effect and was cancelled for certain`);
+  }
+
+  /** A person had it tried again. */
+  touched(id: string): void {
+    const record = this.#byId.get(id);
+    if (record !== undefined) record.touched = true;
+  }
+
+  /** Nobody hears any more what its calls came to. */
+  died(process: string): void {
+    for (const record of this.all) {
+      if (record.process !== process || record.stored !== "waiting") continue;
+      record.stored = "unheard";
+    }
+  }
+
+  nextSeq(device: string): number {
+    return this.#nextSeq.get(device) ?? 1;
+  }
+  durableCount(device: string, accountTag: string): number {
+    return this.#durable.get(device)?.get(accountTag) ?? 0;
+  }
+
+  seenOnWire(process: string, account: Account | null, operations: readonly SeenOperation[]): void {
+    for (const operation of operations) {
+      const record = this.#byId.get(operation.operation_id) ?? this.#recognised(process, operation);
+      if (record === undefined) {
+        this.#report("INV2", `${process} sends operation ${operation.operation_id}, which nobody enqueued`);
+        continue;
+      }
+      record.keys.add(operation.key);
+      if (account !== null && account !== record.account) {
+        this.#report("INV2", `${process} sends operation ${operation.operation_id} of ${record.account?.principal ?? "nobody"} as ${account.principal}`);
+      }
+      const content = contentOf(operation);
+      if (content === "") continue;
+      const before = this.#contents.get(operation.key);
+      if (before === undefined) this.#contents.set(operation.key, content);
+      else if (before !== content) this.#report("INV2", `operation ${record.id} was sent again under its key with another content`);
+    }
+  }
+
+  /** An operation whose author died before it was told its name. */
+  #recognised(process: string, { operation_id, type, entity_id, payload }: SeenOperation): Enqueued | undefined {
+    const device = process.split(".")[0];
+    const text = JSON.stringify(payload);
+    const record = this.all.find(
+      (candidate) =>
+        candidate.id === null &&
+        candidate.seq !== null &&
+        candidate.device === device &&
+        candidate.type === type &&
+        candidate.entityId === entity_id &&
+        (candidate.marker === "" || text.includes(candidate.marker)),
+    );
+    if (record !== undefined) this.named(record, operation_id);
+    return record;
+  }
+
+  answered(operations: readonly SeenOperation[], results: readonly SeenResult[]): void {
+    for (const { key, outcome, status } of results) {
+      const operation = operations.find((candidate) => candidate.key === key);
+      if (operation !== undefined) this.#byId.get(operation.operation_id)?.answers.add(`${outcome} ${status}`);
+    }
+  }
+
+  /** A change that the server committed. */
+  effect(operationId: string | null): Enqueued | undefined {
+    const record = operationId === null ? undefined : this.#byId.get(operationId);
+    if (record === undefined) {
+      this.#report("INV2", `the server committed an effect of operation ${operationId ?? "(none)"}, which nobody enqueued`);
+      return undefined;
+    }
+    record.effects += 1;
+    const { id, effects, seq, device, account, touched } = record;
+    if (effects > 1) this.#report("INV2", `operation ${id} took effect ${effects} times`);
+    if (record.withdrawn) this.#report("INV2", `operation ${id} was cancelled for certain and took effect`);
+    if (record.stored === "refused") this.#report("INV2", `operation ${id} was refused by the queue and took effect`);
+    if (seq === null || touched) return record;
+    const queue = `${device} ${account?.principal ?? ""}`;
+    const last = this.#lastSeq.get(queue) ?? 0;
+    if (seq < last) this.#report("INV3", `operation ${id} (seq ${seq}) took effect after seq ${last} of the same queue`);
+    this.#lastSeq.set(queue, Math.max(last, seq));
+    return record;
+  }
+
+  /** Everything has come to rest: what the engine says of an operation against what the world saw. */
+  judge(record: Enqueued, final: FinalState): void {
+    const { id, seq, stored, effects, type, answers } = record;
+    const facts = `operation ${id} (${type}, seq ${seq ?? "none"}, ${stored})`;
+    if (seq === null) {
+      if (stored === "stored") this.#report("INV1", `${facts} was acknowledged and never reached the disk`);
+      if (effects > 0) this.#report("INV2", `${facts} never reached the disk and took effect`);
+      return;
+    }
+    if (stored === "refused") this.#report("INV1", `${facts} was refused and is in the queue all the same`);
+    const { state, code, verdict } = final;
+    const says = `${facts} is ${state}${code === null ? "" : ` (${code})`}`;
+    switch (state) {
+      case "unknown":
+        this.#report("INV1", `${facts} was acknowledged, and the engine knows nothing of it`);
+        return;
+      case "applied":
+      case "acked":
+        if (effects === 0 && (record.by !== 0 || ![...answers].some((answer) => DONE_BEFORE.test(answer)))) {
+          this.#report("INV2", `${says} and took no effect`);
+        }
+        return;
+      case "quarantined":
+        this.#report("INV1", `${says}, though nothing damaged the disk`);
+        return;
+      case "parked":
+      case "failed":
+      case "archived":
+        if (effects > 0 && code !== "OUTCOME_UNKNOWN") this.#report("INV2", `${says} and took effect`);
+        return;
+      case "conflict":
+      case "cancelled":
+      case "pending":
+      case "blocked":
+        if (effects > 0) this.#report("INV2", `${says} and took effect`);
+        return;
+      case "superseded":
+      case "folded":
+      case "sealed":
+        return;
+      default:
+        this.#report("INV1", `${says}: a state that nobody defined (verdict ${verdict ?? "none"})`);
+    }
+  }
+
+  /** Two verdicts of one operation must not contradict each other, unless a person asked again. */
+  judgeVerdict(record: Enqueued, final: FinalState): void {
+    const { id, verdict, touched } = record;
+    if (verdict === null || touched) return;
+    const wasApplied = verdict === "applied";
+    const isApplied = final.state === "applied" || final.state === "acked";
+    if (wasApplied !== isApplied && final.state !== "unknown") {
+      this.#report("INV2", `operation ${id} settled as ${verdict}, and is ${final.state} now`);
+    }
+  }
+}

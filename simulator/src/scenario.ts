@@ -1,0 +1,59 @@
+import type { SeededRandom } from "guardian-sync/testing";
+import type { Account } from "./model.ts";
+
+const MINUTE_MS = 60_000;
+
+/** What one seed is made of: how large the world is, and how badly it behaves. Rates are expected numbers in the whole run. */
+export interface Scenario {
+  readonly accounts: readonly Account[];
+  /** Processes of each device: they share its disk. */
+  readonly devices: readonly number[];
+  /** How long things go wrong. Afterwards everything heals. */
+  readonly troubleMs: number;
+  readonly actions: number;
+  readonly maxBatch: number;
+  /** Apps that wait for verdicts look at their file twice a second. */
+  readonly awaitsVerdicts: boolean;
+  readonly strictClock: boolean;
+  readonly busyHandlers: number;
+  readonly weatherChanges: number;
+  readonly clientCrashes: number;
+  readonly freezes: number;
+  readonly restarts: number;
+  readonly forcedLocks: number;
+  readonly signInChanges: number;
+  readonly expiredTokens: number;
+  readonly fullDisks: number;
+  readonly clockJumps: number;
+  readonly serverCrashes: number;
+  readonly serverRestarts: number;
+}
+
+const ALICE: Account = { space: "house", principal: "alice" };
+const BOB: Account = { space: "house", principal: "bob" };
+
+export function scenarioOf(random: SeededRandom): Scenario {
+  const troubleMs = random.pick([1, 4, 4, 15, 15, 45]) * MINUTE_MS;
+  const isSeveral = random.chance(0.5);
+  return {
+    accounts: random.chance(0.35) ? [ALICE, BOB] : [ALICE],
+    devices: Array.from({ length: random.pick([1, 1, 2, 3]) }, () => (isSeveral && random.chance(0.7) ? 2 : 1)),
+    troubleMs,
+    actions: random.integer(8, 36),
+    maxBatch: random.pick([1, 3, 8, 50]),
+    awaitsVerdicts: random.chance(0.3),
+    strictClock: random.chance(0.3),
+    busyHandlers: random.pick([0, 0.1, 0.4]),
+    weatherChanges: random.integer(2, 10),
+    clientCrashes: random.pick([0, 1, 2, 5]),
+    freezes: random.pick([0, 0, 1, 2]),
+    restarts: random.pick([0, 0, 1]),
+    forcedLocks: random.pick([0, 0, 0, 1]),
+    signInChanges: random.pick([0, 1, 2]),
+    expiredTokens: random.pick([0, 0, 1, 2]),
+    fullDisks: random.pick([0, 0, 0, 1]),
+    clockJumps: random.pick([0, 0, 1, 2]),
+    serverCrashes: random.pick([0, 1, 2, 4]),
+    serverRestarts: random.pick([0, 0, 1]),
+  };
+}

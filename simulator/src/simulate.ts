@@ -1,0 +1,221 @@
+import { Device } from "./device.ts";
+import { ADD } from "./domain.ts";
+import type { JournalLine } from "./journal.ts";
+import type { Account, FaultCounts, Violation } from "./model.ts";
+import { planTrouble } from "./trouble.ts";
+import { CALM } from "./weather.ts";
+import { Workload } from "./workload.ts";
+import { World, type WorldOptions } from "./world.ts";
+
+export interface SeedResult {
+  readonly seed: number;
+  /** SHA-256 over everything that happened. */
+  readonly hash: string;
+  readonly simulatedMs: number;
+  readonly events: number;
+  readonly operations: number;
+  readonly requests: number;
+  readonly takeovers: number;
+  readonly faults: FaultCounts;
+  readonly violations: readonly Violation[];
+  /** Empty unless it was asked for. */
+  readonly log: readonly JournalLine[];
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** Looks at the disks while things go wrong. */
+const LOOKS = 6;
+/** With everything well again, a queue that still has work after this long will have it for ever. */
+const MAX_SETTLING_MS = 12 * HOUR_MS;
+const SETTLING_STEP_MS = 20_000;
+/** A person who sees the same pause again and again calls somebody. */
+const MAX_RESUMES = 5;
+/** The latest copy of a request arrives so long after it was sent. */
+const LAST_COPY_MS = 2 * HOUR_MS + 5 * MINUTE_MS;
+const MAX_EVENTS = 400_000;
+
+/** Runs one seed to its end, or to its first broken promise. */
+export async function simulate(options: WorldOptions): Promise<SeedResult> {
+  const { seed, machinery } = options;
+  const world = new World(options);
+  machinery.watchStrayErrors((error) => {
+    world.canaries.error("an error that nobody handles", error);
+    world.report("errors", `nobody handles: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`);
+  });
+  try {
+    await new Run(world).live();
+  } catch (error) {
+    world.report("errors", `the world stopped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  } finally {
+    machinery.watchStrayErrors(null);
+  }
+  return {
+    seed,
+    hash: world.journal.finish(),
+    simulatedMs: world.timeline.nowMs,
+    events: world.journal.events,
+    operations: world.operations.all.length,
+    requests: world.requests,
+    takeovers: world.senders.takeovers,
+    faults: world.faults,
+    violations: world.violations,
+    log: world.journal.lines,
+  };
+}
+
+class Run {
+  readonly #world: World;
+  readonly #devices: readonly Device[];
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#devices = world.scenario.devices.map((processes, i) => new Device(world, `d${i + 1}`, processes));
+  }
+
+  get #isOver(): boolean {
+    return this.#world.violations.length > 0;
+  }
+
+  async live(): Promise<void> {
+    const { scenario, timeline } = this.#world;
+    for (const device of this.#devices) for (const process of device.processes) process.start();
+    new Workload(this.#world).plan(this.#devices);
+    planTrouble(this.#world, this.#devices);
+    for (let i = 1; i <= LOOKS; i++) timeline.after((i * scenario.troubleMs) / LOOKS, () => void this.#look());
+    await this.#runFor(scenario.troubleMs);
+    if (!this.#isOver) await this.#settle();
+    if (!this.#isOver) await this.#judge();
+  }
+
+  async #look(): Promise<void> {
+    for (const device of this.#devices) await device.look();
+  }
+
+  async #runFor(durationMs: number): Promise<void> {
+    const { timeline, journal } = this.#world;
+    const untilMs = timeline.nowMs + durationMs;
+    await timeline.run({ untilMs, stop: () => this.#isOver || journal.events > MAX_EVENTS });
+    if (journal.events > MAX_EVENTS) this.#world.report("INV9", `no rest after ${MAX_EVENTS} events`);
+    if (!this.#isOver) await timeline.advance(untilMs - timeline.nowMs);
+  }
+
+  /** Faults end, the network heals, everybody is back, and each account has its turn on every device. */
+  async #settle(): Promise<void> {
+    const world = this.#world;
+    world.journal.write("world", "heals");
+    world.server.disarm();
+    world.server.busy = 0;
+    if (!world.server.isUp) world.server.start();
+    for (const device of this.#devices) {
+      device.turn(CALM);
+      device.writeFaults = 0;
+      for (const process of device.processes) {
+        process.disarm();
+        process.thaw();
+        process.start();
+      }
+    }
+    await this.#runFor(1000);
+    for (const account of world.scenario.accounts) await this.#drain(account);
+    for (const device of this.#devices) for (const process of device.processes) process.kill("at the end of its world");
+    if (!this.#isOver) await this.#runFor(LAST_COPY_MS);
+    await this.#look();
+  }
+
+  async #drain(account: Account): Promise<void> {
+    const world = this.#world;
+    for (const device of this.#devices) {
+      if (device.account === account) continue;
+      device.signIn(account);
+      for (const process of device.processes) process.act("sign-in", (app) => app.signInChanged());
+    }
+    const busy = new Map(this.#devices.map((device) => [device, 0]));
+    const endMs = world.timeline.nowMs + MAX_SETTLING_MS;
+    while (busy.size > 0 && !this.#isOver) {
+      await this.#runFor(SETTLING_STEP_MS);
+      for (const [device, resumes] of busy) {
+        const rest = await this.#restOf(device);
+        if (rest.kind === "empty" || rest.kind === "halted") busy.delete(device);
+        else if (rest.kind === "paused") {
+          if (resumes >= MAX_RESUMES) world.report("INV9", `${device.name} pauses with ${rest.reason} again and again in a healthy world`);
+          busy.set(device, resumes + 1);
+          for (const process of device.processes) process.act("tap", (app) => app.resume());
+        } else if (world.timeline.nowMs > endMs) {
+          world.report("INV9", `${device.name} still has work after ${MAX_SETTLING_MS / HOUR_MS} healthy hours: ${rest.reason}`);
+        }
+      }
+    }
+  }
+
+  async #restOf(device: Device): Promise<{ readonly kind: "empty" | "halted" | "paused" | "busy"; readonly reason: string }> {
+    const apps = device.processes.flatMap(({ app }) => app ?? []);
+    if (apps.length < device.processes.length) return { kind: "busy", reason: "a process is not open" };
+    const told: { state: string; reason: string; work: number }[] = [];
+    for (const app of apps) {
+      let status: { state: string; reason: string; work: number } | undefined;
+      void app.rest().then((value) => {
+        status = value;
+      });
+      await this.#world.timeline.run({ stop: () => status !== undefined });
+      if (status !== undefined) told.push(status);
+    }
+    const reason = told.map(({ state, reason: why, work }) => `${state} (${why}), ${work} waiting`).join("; ");
+    if (told.every(({ work }) => work === 0)) return { kind: "empty", reason };
+    if (told.some(({ state }) => state === "paused")) return { kind: "paused", reason };
+    // What waits behind an operation that a person has to look at waits for that person.
+    if (told.some(({ state, reason: why }) => state === "idle" && why === "blocked")) return { kind: "halted", reason };
+    return { kind: "busy", reason };
+  }
+
+  /** New processes, on the disks as they are now, are asked about every operation. */
+  async #judge(): Promise<void> {
+    const world = this.#world;
+    for (const device of this.#devices) {
+      const [process] = device.processes;
+      if (process === undefined) continue;
+      for (const account of world.scenario.accounts) {
+        device.signIn(account);
+        process.start();
+        await this.#runFor(1000);
+        for (const record of world.operations.all) {
+          if (record.device !== device.name || record.account !== account || this.#isOver) continue;
+          const { app } = process;
+          if (app === null) {
+            world.report("INV9", `${process.label} does not open any more`);
+            return;
+          }
+          const { id } = record;
+          if (id === null) continue;
+          let isKnown = false;
+          void app.finalState(id).then((final) => {
+            isKnown = true;
+            world.operations.judge(record, final);
+            world.operations.judgeVerdict(record, final);
+          });
+          await world.timeline.run({ stop: () => isKnown });
+          if (!isKnown) world.report("INV9", `${process.label} does not answer about operation ${record.id}`);
+        }
+        process.kill("at the end of the world");
+      }
+    }
+    this.#judgeSums();
+  }
+
+  /** Every counter is the sum of what was added to it. */
+  #judgeSums(): void {
+    const world = this.#world;
+    const sums = new Map<string, number>();
+    for (const { by, entityId, effects, type } of world.operations.all) {
+      if (type === ADD) sums.set(entityId, (sums.get(entityId) ?? 0) + by * effects);
+    }
+    for (const [, { entities }] of world.server.disk.spaces) {
+      for (const { type, id, document } of entities.values()) {
+        const sum = sums.get(id) ?? 0;
+        if (type === "counter" && document !== null && document.value !== sum) {
+          world.report("INV2", `counter ${id} stands at ${String(document.value)}, and ${sum} was added to it`);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { uuidV4 } from "@guardian-sync/protocol";
+import type { SeededRandom } from "guardian-sync/testing";
+import { CANARY } from "./canary-watch.ts";
+import type { Device } from "./device.ts";
+import { ADD, REFUSED_TITLE } from "./domain.ts";
+import type { World } from "./world.ts";
+
+/** What a person wants done to one thing. */
+export interface Intent {
+  readonly type: "CREATE" | "UPDATE" | "DELETE" | typeof ADD;
+  readonly entityType: "note" | "counter";
+  readonly entityId: string;
+  readonly payload: Readonly<Record<string, string | number | boolean>>;
+  /** Stands in the payload and in no other; empty for a DELETE. */
+  readonly marker: string;
+  /** The version that the person saw, where they looked. */
+  readonly baseVersion: number | null;
+  /** What a counter grows by. */
+  readonly by: number;
+}
+
+type Life = "new" | "there" | "gone";
+const NOTES_OF_A_DEVICE = 5;
+const SHARED_NOTES = 2;
+const COUNTERS = 3;
+
+/**
+ * What people do: mostly sensible things to things of their own, sometimes what somebody else does to the same thing at the same
+ * time, sometimes what the server must refuse.
+ */
+export class Workload {
+  readonly #world: World;
+  readonly #random: SeededRandom;
+  readonly #own = new Map<string, { id: string; life: Life }[]>();
+  readonly #shared: readonly { id: string; life: Life }[];
+  readonly #counters: readonly string[];
+  #words = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#random = world.random.fork("people");
+    this.#shared = Array.from({ length: SHARED_NOTES }, () => this.#newNote());
+    this.#counters = Array.from({ length: COUNTERS }, () => this.#newId());
+  }
+
+  /** Plans every action of the run: what, where and when. */
+  plan(devices: readonly Device[]): void {
+    const { scenario, timeline } = this.#world;
+    const { actions, troubleMs } = scenario;
+    let atMs = 0;
+    for (let i = 0; i < actions; i++) {
+      // People come in bursts: half of what they do follows at once on what they did.
+      if (!this.#random.chance(0.5)) atMs += this.#random.between(0, (4 * troubleMs) / actions);
+      if (atMs >= troubleMs) break;
+      const device = this.#random.pick(devices);
+      timeline.after(atMs, () => this.#act(device));
+    }
+  }
+
+  #act(device: Device): void {
+    const random = this.#random;
+    const process = random.pick(device.processes);
+    if (!process.isUp || process.isFrozen) return;
+    const draw = random.fraction();
+    if (draw < 0.06) process.act("tap", (app) => app.cancelOne(random));
+    else if (draw < 0.09) process.act("tap", (app) => app.pauseFor(random.between(1000, 60_000)));
+    else if (draw < 0.12) process.act("tap", (app) => app.attend(random));
+    else if (draw < 0.3) {
+      const intents = Array.from({ length: random.integer(2, 12) }, () => this.#intent(device));
+      process.act("tap", (app) => (random.chance(0.3) ? app.doTogether(intents) : app.doAll(intents)));
+    } else {
+      const intent = this.#intent(device);
+      process.act("tap", (app) => app.doAll([intent]));
+    }
+  }
+
+  #intent(device: Device): Intent {
+    const random = this.#random;
+    if (random.chance(0.3)) {
+      const [by, marker, entityId] = [random.integer(1, 1000), this.#text(), random.pick(this.#counters)];
+      return { type: ADD, entityType: "counter", entityId, payload: { id: entityId, by, memo: marker }, marker, baseVersion: null, by };
+    }
+    const note = random.chance(0.8) ? this.#ownNote(device) : random.pick(this.#shared);
+    return this.#noteIntent(note);
+  }
+
+  #noteIntent(note: { readonly id: string; life: Life }): Intent {
+    const random = this.#random;
+    const marker = this.#text();
+    const facts = { entityType: "note", entityId: note.id, by: 0, marker, baseVersion: null } as const;
+    const title = random.chance(0.08) ? `${REFUSED_TITLE} ${marker}` : marker;
+    const isOdd = random.chance(0.05);
+    if ((note.life === "new") !== isOdd) {
+      note.life = "there";
+      return { ...facts, type: "CREATE", payload: { id: note.id, title, edits: 0 } };
+    }
+    const baseVersion = random.chance(0.4) ? random.integer(1, 3) : null;
+    if (random.chance(0.15)) {
+      note.life = "gone";
+      return { ...facts, type: "DELETE", payload: {}, marker: "", baseVersion };
+    }
+    const payload = random.chance(0.5) ? { title } : { edits: random.integer(1, 9), text: marker };
+    return { ...facts, type: "UPDATE", payload, baseVersion };
+  }
+
+  #ownNote(device: Device): { id: string; life: Life } {
+    const notes = this.#own.get(device.name) ?? [];
+    this.#own.set(device.name, notes);
+    const living = notes.filter(({ life }) => life !== "gone");
+    if (living.length < NOTES_OF_A_DEVICE && (living.length === 0 || this.#random.chance(0.3))) {
+      const note = this.#newNote();
+      notes.push(note);
+      return note;
+    }
+    return this.#random.pick(living);
+  }
+
+  #newNote(): { id: string; life: Life } {
+    return { id: this.#newId(), life: "new" };
+  }
+  #newId(): string {
+    return uuidV4((length) => this.#random.bytes(length));
+  }
+  #text(): string {
+    this.#words += 1;
+    return `${CANARY} ${this.#words}.`;
+  }
+}

@@ -1,0 +1,101 @@
+import { type HttpRequest, SeededRandom, Timeline, VirtualClock } from "guardian-sync/testing";
+import { CanaryWatch } from "./canary-watch.ts";
+import { Journal } from "./journal.ts";
+import type { Machinery } from "./machinery.ts";
+import { type Account, type Fault, type FaultCounts, type Invariant, noFaults, type Violation } from "./model.ts";
+import type { Mutant } from "./mutants/mutant.ts";
+import { OperationsWatch } from "./operations-watch.ts";
+import { RestraintWatch } from "./restraint-watch.ts";
+import { type Scenario, scenarioOf } from "./scenario.ts";
+import { SenderWatch } from "./sender-watch.ts";
+import { type CommittedChange, ServerHost, short } from "./server-host.ts";
+import { Tokens } from "./tokens.ts";
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly machinery: Machinery;
+  readonly mutant?: Mutant | undefined;
+  readonly keepLog?: boolean | undefined;
+}
+
+/** Who sent a request, seen from outside. */
+export interface Sender {
+  readonly process: string;
+  readonly fence: number;
+}
+
+/** One seed's world: its time, its luck, its server, and those who watch. */
+export class World {
+  readonly seed: number;
+  readonly machinery: Machinery;
+  readonly mutant: Mutant | null;
+  readonly random: SeededRandom;
+  readonly timeline: Timeline = new Timeline();
+  /** What time it really is. */
+  readonly clock: VirtualClock;
+  readonly journal: Journal;
+  readonly scenario: Scenario;
+  readonly tokens: Tokens;
+  readonly server: ServerHost;
+  readonly serverClock: VirtualClock;
+  readonly operations: OperationsWatch;
+  readonly senders: SenderWatch;
+  readonly restraint: RestraintWatch;
+  readonly canaries: CanaryWatch;
+  readonly faults: FaultCounts = noFaults();
+  readonly violations: Violation[] = [];
+  readonly #sentBy = new WeakMap<HttpRequest, Sender>();
+  requests = 0;
+
+  constructor({ seed, machinery, mutant, keepLog }: WorldOptions) {
+    this.seed = seed;
+    this.machinery = machinery;
+    this.mutant = mutant ?? null;
+    this.random = new SeededRandom(seed);
+    this.clock = new VirtualClock({ timeline: this.timeline });
+    this.serverClock = new VirtualClock({ timeline: this.timeline });
+    this.journal = new Journal(this.timeline, machinery, keepLog === true);
+    this.scenario = scenarioOf(this.random.fork("scenario"));
+    this.tokens = new Tokens(this.scenario.accounts);
+    this.operations = new OperationsWatch(this.report);
+    this.senders = new SenderWatch(this.report);
+    this.restraint = new RestraintWatch(this.report, () => this.timeline.nowMs);
+    this.canaries = new CanaryWatch(this.report);
+    this.server = new ServerHost({
+      clock: this.serverClock,
+      random: this.random.fork("server"),
+      machinery,
+      journal: this.journal,
+      strictClock: this.scenario.strictClock,
+      authenticate: (token): Account | null => this.tokens.read(token),
+      tap: {
+        committed: (_, changes, request) => this.#committed(changes, request),
+        answered: (operations, results) => this.operations.answered(operations, results),
+        injected: this.injected,
+      },
+    });
+  }
+
+  /** The first of each kind is enough: the rest follows from it. */
+  readonly report = (invariant: Invariant, message: string): void => {
+    this.journal.write("oracle", `${invariant} broken: ${message}`);
+    this.violations.push({ invariant, seed: this.seed, atMs: this.timeline.nowMs, message });
+  };
+
+  readonly injected = (fault: Fault): void => {
+    this.faults[fault] += 1;
+  };
+
+  sent(request: HttpRequest, sender: Sender): void {
+    this.#sentBy.set(request, sender);
+  }
+
+  #committed(changes: readonly CommittedChange[], request: HttpRequest): void {
+    const sender = this.#sentBy.get(request);
+    for (const { seq, clientId, operationId } of changes) {
+      this.journal.write("server", `commits change ${seq} by operation ${short(operationId ?? "none")}`);
+      this.operations.effect(operationId);
+      if (sender !== undefined && clientId !== null) this.senders.effect(clientId, sender);
+    }
+  }
+}
