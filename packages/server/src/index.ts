@@ -2,6 +2,7 @@ export type {
   AccessRequest,
   Authorize,
   CollectionDefinition,
+  DocumentFields,
   Effect,
   Effects,
   Handler,

@@ -1,7 +1,7 @@
 /** Named operations: the team's code decides, inside the transaction; what it returns is checked and written like any other change. */
 import { formatIso, type JsonObject } from "@guardian-sync/protocol";
 import { conflict, judgeBase, judgePrecondition } from "./base.ts";
-import { type Decision, type Facts, judgeAccess } from "./decide-plain.ts";
+import { type Decision, type Facts, judgeAccess, judgeId } from "./decide-plain.ts";
 import { clientFields, equalFields, served } from "./document.ts";
 import type { Operation } from "./operation.ts";
 import { OperationRejected } from "./refusal.ts";
@@ -87,7 +87,9 @@ async function writeOf(
     if (before === null || (effect.kind === "del" && before.deleted)) return null;
     return { kind: effect.kind, ref, version: effect.kind === "drop" ? before.version : version, document: null };
   }
-  const valid = await validateDocument(collection.schema, clientFields(effect.document));
+  const misnamed = before === null ? judgeId(collection, ref.id) : null;
+  if (misnamed !== null) throw new OperationRejected(misnamed);
+  const valid = await validateDocument(collection.schema, clientFields(effect.document as JsonObject));
   if (!valid.ok) throw new OperationRejected(valid.refusal);
   const document = before?.document ?? null;
   if (document !== null && equalFields(clientFields(document), valid.value)) return null;

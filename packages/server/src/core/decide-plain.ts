@@ -1,5 +1,5 @@
 /** CREATE, UPDATE and DELETE of one entity: from what is there and what is asked to what shall be. Pure but for the schema. */
-import { formatIso, isJsonObject, type JsonObject } from "@guardian-sync/protocol";
+import { formatIso, isJsonObject, isUuidV4, type JsonObject } from "@guardian-sync/protocol";
 import { conflict, currentState, judgeBase, judgePrecondition, versionRequired } from "./base.ts";
 import { clientFields, equalFields, mergePatch, served, shallowPatch } from "./document.ts";
 import type { Envelope, Operation } from "./operation.ts";
@@ -51,6 +51,12 @@ export function judgeAccess(authorize: Authorize | undefined, action: WriteActio
   return forbidden(`you may not ${action} this ${operation.entityType}`, answer === false ? undefined : answer.requiredPermission);
 }
 
+/** Null when an entity of this collection may be called so. */
+export function judgeId({ idFormat, entityType }: Collection, id: string): Refusal | null {
+  if (idFormat === undefined || isUuidV4(id)) return null;
+  return invalid("id", idFormat, `the id of a ${entityType} must be a lower-case UUID v4`);
+}
+
 function permission(action: WriteAction, collection: Collection, operation: Operation, facts: Facts): Refusal | null {
   const { allow, appendOnly, entityType } = collection;
   if (appendOnly === true && action !== "create") return forbidden(`what is recorded as ${entityType} is never changed`);
@@ -62,6 +68,8 @@ async function create(operation: Operation, facts: Facts, collection: Collection
   const { row, ledger, envelope } = facts;
   const read = payloadOf(operation);
   if ("refusal" in read) return refused(read.refusal);
+  const misnamed = judgeId(collection, operation.entityId);
+  if (misnamed !== null) return refused(misnamed);
   if (row !== null) {
     if (!row.deleted) {
       return refused(conflict("already_exists", row, undefined, `there is a ${row.type} ${row.id} already, at version ${row.version}`));

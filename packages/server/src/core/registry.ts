@@ -1,5 +1,5 @@
 /** What a team declares: collections with schemas, and named operations with code. */
-import type { EpochMs, JsonObject } from "@guardian-sync/protocol";
+import type { EpochMs, Json, JsonObject } from "@guardian-sync/protocol";
 import type { StandardSchema } from "./schema.ts";
 import type { SqlRow, SqlValue } from "./storage.ts";
 
@@ -22,6 +22,8 @@ export interface CollectionDefinition {
   readonly entityType: string;
   /** Validates the whole document without the server's fields, after every write. */
   readonly schema: StandardSchema;
+  /** What the ids of its entities must look like. Default: any name of up to 255 characters. */
+  readonly idFormat?: "uuid_v4";
   /** What clients may do by CREATE, UPDATE and DELETE; named operations may always. Default: all three. */
   readonly allow?: readonly WriteAction[];
   /** An existing entity never changes, also not by a named operation. */
@@ -36,9 +38,14 @@ export interface Collection extends CollectionDefinition {
   readonly path: string;
 }
 
+/** A document as code writes it: members that are undefined are left out, as JSON leaves them out. */
+export interface DocumentFields {
+  readonly [field: string]: Json | undefined;
+}
+
 /** What an operation does to entities. Data: the server writes it, with versions, feed and ledger, in the same transaction. */
 export type Effect =
-  | { readonly kind: "put"; readonly type: string; readonly id: string; readonly document: JsonObject }
+  | { readonly kind: "put"; readonly type: string; readonly id: string; readonly document: DocumentFields }
   /** Leaves a tombstone. */
   | { readonly kind: "del"; readonly type: string; readonly id: string }
   /** Forgets the entity without a tombstone and tells clients to drop theirs. */
@@ -47,7 +54,7 @@ export type Effects = Effect | readonly Effect[];
 
 export const emit: {
   /** The whole document, without the server's fields; creates or replaces. */
-  put(type: string, id: string, document: JsonObject): Effect;
+  put(type: string, id: string, document: DocumentFields): Effect;
   del(type: string, id: string): Effect;
   drop(type: string, id: string): Effect;
 } = {
