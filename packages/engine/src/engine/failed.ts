@@ -1,12 +1,12 @@
 import { formatIso, SyncError } from "@guardian-sync/protocol";
 import type { State } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/order.ts";
-import { faceOf } from "../core/render.ts";
 import type { AccountTag, Phase, Seq } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { statusInQueue } from "./outcome-of.ts";
-import { release } from "./recorder.ts";
+import { resend } from "./resend.ts";
+import { finishReleases, release } from "./recorder.ts";
 
 /** An operation that waits for a person. Its payload is the app's own; it is never logged. */
 export interface KeptOperation {
@@ -47,6 +47,8 @@ export class FailedList {
   readonly #context: EngineContext;
   readonly #account: () => AccountTag;
   readonly #wake: () => void;
+  /** A hold had more operations behind it than one transaction lets go. */
+  #unfinished = false;
 
   constructor(context: EngineContext, account: () => AccountTag, wake: () => void) {
     this.#context = context;
@@ -71,15 +73,12 @@ export class FailedList {
       const { lastError: _error, code: _code, status: _status, rejected: _rejected, ...rest } = operation.detail;
       const history = [...(rest.history ?? []), { at: now, event: "retried", key: oldKey }].slice(-20);
       if (operation.row?.packId) {
-        const [sealed] = await view.withTexts([operation]);
-        const opNumber = typeof sealed?.text === "string" && faceOf(sealed.text) === "sync" ? view.detail.nextOpNumber : 0;
-        change.move(operation, "resend", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: now, opNumber, detail: { ...rest, history } });
-        if (opNumber > 0) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber + 1 });
+        await resend(view, change, operation, { firstSendAt: now, detail: { ...rest, history } });
       } else {
         const detail = { ...rest, history, key: this.#context.queue.newUuid(), supersedes: [...(rest.supersedes ?? []), oldKey] };
         change.move(operation, "manual_retry", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: 0, detail });
       }
-      await release(view, change, operation);
+      if (!(await release(view, change, operation))) this.#unfinished = true;
       this.#wake();
     });
   }
@@ -88,7 +87,7 @@ export class FailedList {
   archive(selection: Selection): Promise<number> {
     return this.#each(FAILED, selection, async (operation, { view, change }) => {
       change.move(operation, "archive", { detail: { ...operation.detail, archivedFrom: operation.phase as "failed" | "parked" } });
-      await release(view, change, operation);
+      if (!(await release(view, change, operation))) this.#unfinished = true;
       this.#wake();
     });
   }
@@ -112,7 +111,7 @@ export class FailedList {
   discard(selection: Selection): Promise<number> {
     return this.#each(["failed", "parked", "archived", "conflict", "quarantined"], selection, async (operation, { view, change }) => {
       change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
-      await release(view, change, operation);
+      if (!(await release(view, change, operation))) this.#unfinished = true;
       const told = { ...statusInQueue(operation), state: "cancelled" as const };
       this.#context.watchers.tell(operation.content.id, { ...told, settled: told.settled ?? { verdict: "cancelled", code: "CANCELLED" } });
       this.#context.events.emit({ type: "cancelled", operation: factsOf(operation) });
@@ -161,6 +160,10 @@ export class FailedList {
         moved = true;
       });
       if (moved) done += 1;
+    }
+    if (this.#unfinished) {
+      this.#unfinished = false;
+      await finishReleases(this.#context, account);
     }
     return done;
   }

@@ -302,7 +302,13 @@ export class Processor {
       if (settlement.pause.security) events.emit({ type: "security", code: settlement.pause.code });
       await this.#pause(account, settlement.pause.reason);
     } else if (settlement.refused === true) {
-      await this.#sessions.refresh();
+      try {
+        await this.#sessions.refresh();
+      } catch (error) {
+        // No new token, so the old one has not been refused twice.
+        this.#refusals = 0;
+        throw error;
+      }
       return { kind: "again" };
     }
     await this.#brakeOn(account, records, settlement);

@@ -1,11 +1,11 @@
 import type { SyncErrorCode } from "@guardian-sync/protocol";
 import type { OperationVerdict } from "../core/answer.ts";
 import { CLOSED_BREAKER, serialiseBreaker } from "../core/breaker.ts";
-import type { State } from "../core/lifecycle.ts";
+import { type State, stateOf } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/order.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
 import type { Receipt } from "../format/index.ts";
-import type { AccountTag, Seq } from "../ports/index.ts";
+import type { AccountTag, EntityTag, Seq } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
@@ -99,8 +99,7 @@ async function move(
   told: (() => void)[],
 ): Promise<State> {
   const { code, status, version } = verdict;
-  const wanted = operation.detail.cancelWanted === true;
-  if (verdict.event === "unseal") return unseal(context, change, operation, wanted);
+  if (verdict.event === "unseal") return unseal(context, change, operation);
   const lastError = code === null ? undefined : errorText(code, status, verdict.message);
   const state = change.move(operation, verdict.event, {
     detail: {
@@ -123,19 +122,20 @@ async function move(
   return state;
 }
 
-/** A definite "not applied": rendered anew under a new key, which names the old one, because a copy of the old may still arrive. */
-function unseal(context: EngineContext, change: ChangeSet, operation: QueuedOperation, cancelWanted: boolean): State {
+/**
+ * A definite "not applied": rendered anew under a new key, which names the old one, because a copy of the old may still arrive.
+ * One that is to be cancelled goes again, too: only the server's marker stops such a copy.
+ */
+function unseal(context: EngineContext, change: ChangeSet, operation: QueuedOperation): State {
   const oldKey = currentKey(operation);
-  const now = nowOf(context);
-  return change.move(operation, cancelWanted ? "cancelled" : "unseal", {
+  return change.move(operation, "unseal", {
     firstSendAt: 0,
     detail: {
       ...operation.detail,
       key: context.queue.newUuid(),
       supersedes: [...(operation.detail.supersedes ?? []), oldKey],
-      history: [...(operation.detail.history ?? []), { at: now, event: "unsealed", key: oldKey }].slice(-20),
+      history: [...(operation.detail.history ?? []), { at: nowOf(context), event: "unsealed", key: oldKey }].slice(-20),
     },
-    receipt: { outcome: "cancelled" },
   });
 }
 
@@ -153,13 +153,39 @@ async function holdIfNeeded(view: AccountView, change: ChangeSet, operation: Que
   });
 }
 
-/** Lets the operations behind `holder` go again, unless another one holds their entity now. */
-export async function release(view: AccountView, change: ChangeSet, holder: QueuedOperation): Promise<number> {
+/**
+ * Lets the operations behind `holder` go again, as many as one transaction takes. Resolves with whether all of them could go; when
+ * not, the hold stays, and `finishRelease` goes on.
+ */
+export async function release(
+  view: AccountView,
+  change: ChangeSet,
+  holder: { readonly seq: Seq; readonly entityTag: EntityTag },
+): Promise<boolean> {
   const blocked = await view.blockedBy(holder.seq, RELEASE_AT_ONCE);
   for (const operation of blocked) change.move(operation, "release");
-  // More of them: the hold stays until the rest has been let go, too.
-  if (blocked.length < RELEASE_AT_ONCE) change.dropLane(holder.entityTag);
-  return blocked.length;
+  const isAll = blocked.length < RELEASE_AT_ONCE;
+  if (isAll) {
+    const lane = (await view.lanes([holder.entityTag])).get(holder.entityTag);
+    if (lane?.blockedBy === holder.seq) change.dropLane(holder.entityTag);
+  }
+  return isAll;
+}
+
+/** Ends holds whose holder has ended: after a long release, and after a crash in the middle of one. */
+export async function finishReleases(context: EngineContext, account: AccountTag): Promise<void> {
+  const lanes = await context.queue.opened.store.readLanes(account);
+  for (const { lane, blockedBy } of lanes) {
+    if (lane === "" || blockedBy === 0) continue;
+    let isDone = false;
+    while (!isDone) {
+      await context.queue.change(account, undefined, async (view, change) => {
+        const [holder] = await view.bySeq([blockedBy]);
+        const stillHolds = holder !== undefined && holder.phase !== "pending" && holdsEntity(stateOf(holder.phase), holder.content.type);
+        isDone = stillHolds || (await release(view, change, { seq: blockedBy, entityTag: lane }));
+      });
+    }
+  }
 }
 
 /** What stays sealed keeps its order; the numbers close the gaps of those that left without consuming theirs. */

@@ -69,7 +69,8 @@ async function decide(
       isReadable: operation.readable,
       isKnown: isKnownType(context.settings.registry, operation.content, request.capabilities),
       isSettled: receipts.has(operation.seq),
-      expiresAt: operation.content.expiresAt ?? 0,
+      // A copy of one that was ever sent may still arrive: it ends by the server's marker, not by the clock.
+      expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
       dueAt: operation.row?.dueAt ?? 0,
     })),
     new Map([...holds].flatMap(([tag, lane]) => (lane.blockedBy === 0 ? [] : [[tag, lane.blockedBy] as const]))),
@@ -104,7 +105,9 @@ async function decide(
   const offset = view.detail.clockOffsetMs;
   const records = taken.batch.map(({ operation, rendered }, packIndex) => {
     const numbered = rendered.face === "sync";
+    const isExpired = (operation.content.expiresAt ?? Number.POSITIVE_INFINITY) <= now;
     change.move(operation, "seal", {
+      ...(isExpired ? { detail: { ...operation.detail, cancelWanted: true } } : {}),
       pack: { packId, packIndex },
       opNumber: numbered ? opNumber++ : 0,
       // Server time; 0 ("older than anything") while no offset was ever measured.
@@ -114,7 +117,7 @@ async function decide(
       context.events.emit({ type: "sealed", operation: factsOf(operation) });
     });
     return {
-      operation: { ...operation, phase: "sealed" as const, row: change.rowOf(operation.seq) ?? operation.row },
+      operation: change.after(operation),
       text: rendered.text,
       sentBefore: false,
     };
@@ -125,6 +128,10 @@ async function decide(
 
 function holdOf(account: AccountTag, { entityTag, seq }: QueuedOperation): LaneRow {
   return { account, lane: entityTag, head: seq, dueAt: 0, failures: 0, blockedBy: seq };
+}
+
+function wasSent({ detail }: QueuedOperation): boolean {
+  return (detail.supersedes?.length ?? 0) > 0;
 }
 
 interface Taken {

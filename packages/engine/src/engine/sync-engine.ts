@@ -1,8 +1,7 @@
 import { type JsonObject, type OperationId, SyncError } from "@guardian-sync/protocol";
 import type { OperationContent } from "../format/index.ts";
 import type { AccountTag, LockRow } from "../ports/index.ts";
-import type { QueuedOperation } from "../queue/records.ts";
-import { type EngineContext, factsOf, nowOf } from "./context.ts";
+import { type EngineContext, nowOf } from "./context.ts";
 import type { OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { FailedList, type KeptOperation, type Page } from "./failed.ts";
@@ -12,7 +11,8 @@ import { Operation, type OperationStatus, type Settled } from "./operation.ts";
 import { statusByReceipt, statusInQueue } from "./outcome-of.ts";
 import { Processor } from "./processor.ts";
 import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
-import { release } from "./recorder.ts";
+import { cancelOperation } from "./cancel.ts";
+import { finishReleases } from "./recorder.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { type EngineStatus, statusOf } from "./status.ts";
 import { withDeadline } from "./deadline.ts";
@@ -63,7 +63,8 @@ export class SyncEngine {
     this.quarantine = { list: (page) => this.failed.list(page, ["quarantined"]) };
     this.auth = {
       refresh: async () => {
-        await this.#sessions.refresh();
+        const session = await this.#sessions.refresh();
+        if (session !== null) await this.#liftPause(({ reason }) => reason === "auth_required");
         this.#processor.wake();
       },
     };
@@ -87,6 +88,9 @@ export class SyncEngine {
   /** For `createSyncEngine`: reads who is signed in. */
   async open(): Promise<void> {
     await this.#sessions.current();
+    if (this.#account === undefined) return;
+    await this.#liftPause((pause) => pause.by === "engine");
+    await finishReleases(this.#context, this.#account);
   }
 
   get events(): { on: EngineContext["events"]["on"]; [Symbol.asyncIterator](): AsyncGenerator<SyncEvent, void, undefined> } {
@@ -201,62 +205,16 @@ export class SyncEngine {
 
   /** Lifts a pause, the engine's own included. */
   async resume(): Promise<void> {
-    const { queue, events } = this.#context;
-    this.#processor.releaseBrake();
-    const lifted = await queue.change(this.#currentAccount(), undefined, (view, change) => {
-      if (view.detail.pause === undefined) return;
-      const { pause: _pause, handshake: _handshake, ...detail } = view.detail;
-      // Whoever resumes after a fall of the backend accepts what it offers now.
-      change.putAccountDetail(
-        view.detail.pause.reason === "backend_changed" || view.detail.handshake === undefined
-          ? detail
-          : { ...detail, handshake: view.detail.handshake },
-      );
-    });
-    if (lifted) events.emit({ type: "resumed", by: "operator" });
+    this.#currentAccount();
+    await this.#liftPause(() => true);
     this.#processor.wake();
   }
 
   /** See `Operation.cancel`. */
   async cancel(id: string, reason = "cancelled by the app"): Promise<boolean> {
-    const { queue, events, watchers } = this.#context;
-    let cancelled: QueuedOperation | undefined;
-    let wanted = false;
-    await queue.change(this.#currentAccount(), undefined, async (view, change) => {
-      cancelled = undefined;
-      wanted = false;
-      const found = await view.byId(id);
-      if (found === undefined) throw new SyncError("NOT_FOUND", `No operation ${id} is known here; its receipt may have expired.`);
-      if (!("operation" in found)) return;
-      const { operation } = found;
-      const history = [...(operation.detail.history ?? []), { at: nowOf(this.#context), event: `cancel: ${reason}`.slice(0, 100) }].slice(
-        -20,
-      );
-      if (operation.phase === "sealed") {
-        wanted = true;
-        if (operation.detail.cancelWanted !== true)
-          change.touch(operation, { detail: { ...operation.detail, cancelWanted: true, history } });
-      } else if (operation.phase === "pending" || operation.phase === "ready" || operation.phase === "blocked") {
-        change.move(operation, "cancel_requested", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
-        cancelled = operation;
-      } else if (operation.phase === "parked" || operation.phase === "conflict") {
-        change.move(operation, "cancel_requested", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
-        await release(view, change, operation);
-        cancelled = operation;
-      }
-    });
+    const isCertain = await cancelOperation(this.#context, this.#currentAccount(), id, reason);
     this.#processor.wake();
-    if (cancelled === undefined || wanted) return false;
-    events.emit({ type: "cancelled", operation: factsOf(cancelled) });
-    events.emit({ type: "rolledback", operation: factsOf(cancelled) });
-    watchers.tell(cancelled.content.id, {
-      state: "cancelled",
-      attempts: 0,
-      nextAttemptAt: null,
-      lastError: null,
-      settled: { verdict: "cancelled", code: "CANCELLED" },
-    });
-    return true;
+    return isCertain;
   }
 
   async status(): Promise<EngineStatus> {
@@ -284,6 +242,21 @@ export class SyncEngine {
       change.putAccountDetail({ ...view.detail, ...state });
     });
     this.#processor.wake();
+  }
+
+  async #liftPause(isMeant: (pause: { readonly reason: string; readonly by: string }) => boolean): Promise<void> {
+    const { queue, events } = this.#context;
+    let by: "engine" | "operator" = "operator";
+    const lifted = await queue.change(this.#currentAccount(), undefined, (view, change) => {
+      const { pause, handshake, ...detail } = view.detail;
+      if (pause === undefined || !isMeant(pause)) return;
+      by = pause.by === "engine" ? "engine" : "operator";
+      // Whoever goes on after a fall of the backend accepts what it offers now.
+      change.putAccountDetail(pause.reason === "backend_changed" || handshake === undefined ? detail : { ...detail, handshake });
+    });
+    if (!lifted) return;
+    this.#processor.releaseBrake();
+    events.emit({ type: "resumed", by });
   }
 
   #append(content: OperationContent, patch: JsonObject | null): Operation {

@@ -150,9 +150,10 @@ export class ChangeSet {
     return to;
   }
 
-  /** The row of an operation as this change leaves it. */
-  rowOf(seq: Seq): StateRow | undefined {
-    return this.#states.get(seq)?.row;
+  /** The operation as this change leaves it, if it stays in the queue. */
+  after(operation: QueuedOperation): QueuedOperation {
+    const changed = this.#states.get(operation.seq);
+    return changed === undefined ? operation : { ...operation, phase: changed.row.phase, row: changed.row, detail: changed.detail };
   }
 
   /** Rewrites the small state of an operation that stays where it is. */

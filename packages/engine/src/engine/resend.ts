@@ -1,0 +1,13 @@
+import { faceOf } from "../core/render.ts";
+import type { AccountView } from "../queue/account-view.ts";
+import type { ChangeSet, RowPatch } from "../queue/change-set.ts";
+import type { QueuedOperation } from "../queue/records.ts";
+
+/** One of unknown outcome goes out again because a person says so: the same key, the same bytes, a number at the end of the line. */
+export async function resend(view: AccountView, change: ChangeSet, operation: QueuedOperation, patch: RowPatch): Promise<void> {
+  const [sealed] = await view.withTexts([operation]);
+  const isNumbered = typeof sealed?.text === "string" && faceOf(sealed.text) === "sync";
+  const opNumber = isNumbered ? view.detail.nextOpNumber : 0;
+  change.move(operation, "resend", { attempts: 0, backoffMs: 0, dueAt: 0, opNumber, ...patch });
+  if (isNumbered) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber + 1 });
+}
