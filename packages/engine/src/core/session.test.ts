@@ -13,7 +13,8 @@ describe("session from a JWT", () => {
     const token = jwt({ iss: "https://id.example", sub: "user-1", tenant: "acme", exp: 1_700_000_000 });
     expect(sessionFromJwt(token)).toEqual({ account: { space: "acme", principal: "user-1" }, token, expiresAt: 1_700_000_000_000 });
   });
-  test("A5 without a tenant it belongs to the one space that there is", () => {
+  test("A5 without a tenant users of two issuers are still two", () => {
+    expect(sessionFromJwt(jwt({ iss: "https://id.example", sub: "1" })).account).toEqual({ space: "https://id.example", principal: "1" });
     expect(sessionFromJwt(jwt({ sub: "Zoë 😀" })).account).toEqual({ space: "default", principal: "Zoë 😀" });
     expect(sessionFromJwt(jwt({ sub: "u", tenant: 7, exp: "soon" }))).toEqual({
       account: { space: "default", principal: "u" },

@@ -30,22 +30,22 @@ export function sameAccount(a: Account, b: Account): boolean {
 
 /** Tokens longer than any header allows are not read. */
 const MAX_TOKEN_CHARS = 65_536;
-/** Stands for "no tenant": what a server with one space for all calls it. */
+/** Of a token that names neither tenant nor issuer. */
 const DEFAULT_SPACE = "default";
 
 /**
- * The session that a JWT describes: principal from `sub`, space from `tenant` (without one: `default`), end from `exp`.
- * Nothing is verified: the server does that, and the handshake compares the account.
+ * The session that a JWT describes: principal from `sub`, space from `tenant` (without one from `iss`, because two issuers
+ * may each have a user 1), end from `exp`. Nothing is verified: the server does that, and the handshake compares the account.
  * @throws SyncError `OPAQUE_TOKEN` if the token is not a JWT, or does not say who it is for.
  */
 export function sessionFromJwt(token: string): Session {
   const claims = claimsOf(token);
   if (claims === undefined) throw opaque("the token is not a JWT, so it does not say who is signed in");
-  const { sub, tenant, exp } = claims;
+  const { iss, sub, tenant, exp } = claims;
   if (typeof sub !== "string" || sub === "") throw opaque("the JWT has no claim `sub`, so it does not say who is signed in");
-  const space = typeof tenant === "string" && tenant !== "" ? tenant : DEFAULT_SPACE;
+  const space = [tenant, iss].find((claim) => typeof claim === "string" && claim !== "") as string | undefined;
   const expiresAt = typeof exp === "number" && Number.isFinite(exp) ? { expiresAt: Math.floor(exp * 1000) } : {};
-  return { account: { space, principal: sub }, token, ...expiresAt };
+  return { account: { space: space ?? DEFAULT_SPACE, principal: sub }, token, ...expiresAt };
 }
 
 function claimsOf(token: string): { readonly [claim: string]: unknown } | undefined {
