@@ -1,4 +1,6 @@
 /** `guardian-sync` on Node. The engine itself knows no platform: this entry gives it one. */
+import { MANDATED_METRICS } from "@guardian-sync/protocol";
+import { MetricsRegistry, SILENT_LOGGER } from "@guardian-sync/telemetry";
 import { createEngine } from "./engine/create.ts";
 import type { EngineOptions, Platform } from "./engine/options.ts";
 import type { SyncEngine } from "./engine/sync-engine.ts";
@@ -16,7 +18,8 @@ export interface SyncEngineOptions extends EngineOptions {
  * untouched), or with `TypeError`/`RangeError` that names the option that is wrong.
  */
 export function createSyncEngine(options: SyncEngineOptions): Promise<SyncEngine> {
-  return createEngine(options, { ...nodePlatform(), ...options.platform });
+  const telemetry = options.telemetry ?? { logger: SILENT_LOGGER, metrics: new MetricsRegistry(MANDATED_METRICS) };
+  return createEngine({ ...options, telemetry }, { ...nodePlatform(), ...options.platform });
 }
 
 export { SyncError } from "@guardian-sync/protocol";

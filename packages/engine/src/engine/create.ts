@@ -2,6 +2,7 @@ import { SyncError } from "@guardian-sync/protocol";
 import { sessionFromJwt } from "../core/session.ts";
 import { DurableQueue } from "../queue/queue.ts";
 import type { EngineContext } from "./context.ts";
+import { logEvents } from "./event-log.ts";
 import { Emitter } from "./events.ts";
 import { codeOf } from "./lock-keeper.ts";
 import { Meters } from "./meters.ts";
@@ -23,6 +24,7 @@ export async function createEngine(options: EngineOptions, platform: Platform): 
       logger.error({ event_type: "handler_failed", msg: "A listener of the app threw. The engine goes on.", code: codeOf(error) });
     };
     const events = new Emitter(() => platform.clock.now(), onHandlerError);
+    logEvents(events, logger);
     const gauge = { value: 0 };
     let isProcessor = false;
     events.on("lock", ({ change }) => {

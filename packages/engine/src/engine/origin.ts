@@ -27,6 +27,7 @@ import type { Exchange, HttpRequest } from "../ports/index.ts";
 import type { Lease } from "../queue/queue.ts";
 import { currentKey, type SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
+import { withDeadline } from "./deadline.ts";
 
 /** On whose behalf a request goes. Session and account come from one object: nobody can swap the token under it. */
 export interface Errand {
@@ -39,6 +40,9 @@ export interface Errand {
 export type Asked<T> =
   | { readonly ok: true; readonly value: T; readonly exchange: Exchange }
   | { readonly ok: false; readonly finding: Finding; readonly exchange: Exchange };
+
+const GRACE_MS = 5000;
+const late = (): Error => new Error("late");
 
 /** Every request that the engine makes of its backend. It builds and reads; what follows from an answer is decided elsewhere. */
 export class Origin {
@@ -178,13 +182,25 @@ export class Origin {
     };
     const allowed = new Set<string>(requestHeadersOf(level));
     const headers = { ...settings.backend.headers, ...Object.fromEntries(Object.entries(all).filter(([name]) => allowed.has(name))) };
-    return platform.transport.exchange({
+    const request: HttpRequest = {
       method,
       url: `${this.#baseUrl}${path}`,
       headers,
       ...(more.body === undefined ? {} : { body: more.body }),
       timeoutMs: settings.backend.timeoutMs,
-    });
+    };
+    const startedAt = platform.clock.monotonic();
+    try {
+      // A transport keeps its own deadline; one that does not must not stop the queue.
+      return await withDeadline(platform.clock, settings.backend.timeoutMs + GRACE_MS, () => platform.transport.exchange(request), late);
+    } catch {
+      return {
+        kind: "failure",
+        failure: "timeout",
+        detail: "the transport did not answer in time",
+        elapsedMs: platform.clock.monotonic() - startedAt,
+      };
+    }
   }
 
   /** W3C trace context: the operation's trace, a new span per try. */

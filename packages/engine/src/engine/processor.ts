@@ -32,6 +32,7 @@ type Turn = { readonly kind: "again" } | ({ readonly kind: "rest" } & Standstill
 
 /** While work waits, the engine looks around at least this often, whatever it waits for: a missed hint costs a minute, never a day. */
 const PROBE_EVERY_MS = 60_000;
+const STUCK_MS = 120_000;
 const FAULT_BASE_MS = 1000;
 const FAULT_MAX_MS = 60_000;
 
@@ -122,17 +123,30 @@ export class Processor {
   async #run(): Promise<void> {
     while (!this.#stopping) {
       let turn: Turn;
+      const calm = this.#watchdog();
       try {
         turn = await this.#turn();
         this.#faults = 0;
       } catch (error) {
         turn = await this.#fault(error);
+      } finally {
+        calm();
       }
       if (turn.kind === "rest") await this.#rest(turn);
     }
     await this.#lock
       .release()
       .catch((error: unknown) => this.#log("lock_release_failed", "The lock could not be given back; it goes stale by itself.", error));
+  }
+
+  /** A turn that does not end means that a store or the app's session hangs: nobody would know, because nothing happens. */
+  #watchdog(): () => void {
+    const { platform, settings, events } = this.#context;
+    return platform.clock.schedule(3 * settings.backend.timeoutMs + STUCK_MS, () => {
+      const message =
+        "One step of the processor has not ended for minutes: the store or the app's session function hangs. Nothing is lost; restart the app if it stays so.";
+      events.emit({ type: "alert", code: "WATCHDOG", message });
+    });
   }
 
   async #rest(turn: Turn & { readonly kind: "rest" }): Promise<void> {

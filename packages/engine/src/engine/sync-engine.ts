@@ -1,4 +1,5 @@
 import { type JsonObject, type OperationId, SyncError } from "@guardian-sync/protocol";
+import type { Metrics } from "@guardian-sync/telemetry";
 import type { OperationContent } from "../format/index.ts";
 import type { AccountTag, LockRow } from "../ports/index.ts";
 import { type EngineContext, nowOf } from "./context.ts";
@@ -102,6 +103,11 @@ export class SyncEngine {
   on(type: "*", listener: (event: SyncEvent) => void): () => void;
   on(type: SyncEventType | "*", listener: (event: never) => void): () => void {
     return this.#context.events.on(type as SyncEventType, listener as never);
+  }
+
+  /** What this engine measures; see `guardian-sync/metrics`. */
+  get metrics(): Metrics {
+    return this.#context.settings.telemetry.metrics;
   }
 
   /** Queues a plain write. Resolves with its handle once it is on disk; rejects, and then nothing was queued. */
