@@ -5,6 +5,7 @@ import {
   type Echo,
   isJsonObject,
   type Json,
+  type NextStep,
   type OperationResult,
   type OpsResponse,
   type OutcomeRow,
@@ -105,33 +106,24 @@ function judgeSync(answer: Answer, { operations, echo }: SentRequest & { face: "
     : { kind: "operations", results: [verdict] };
 }
 
+/** What only a result can say; of a whole request it answers something else. */
+const OF_ONE_ONLY: readonly NextStep[] = ["succeed", "reconcile", "unseal", "cancel"];
+
 /** The table speaks of one operation; here its words were said to a whole request of the sync face. */
 function aboutRequest(finding: Finding, isBatch: boolean): Finding {
-  switch (finding.step) {
-    case "fail":
-      if (finding.status === 405) return backendChanged(finding);
-      return isBatch ? { ...finding, step: "split" } : finding;
-    case "mismatch":
-      return isBatch ? { ...finding, step: "split" } : finding;
-    case "gone":
-      return backendChanged(finding);
-    case "succeed":
-    case "reconcile":
-    case "unseal":
-    case "cancel":
-      // Only results can say this: it answers something else.
-      return {
-        ...finding,
-        step: "retry",
-        code: "MALFORMED_RESPONSE",
-        errorClass: "MalformedResponse",
-        mayHaveHappened: true,
-        burnsAttempt: true,
-      };
-    default:
-      return finding;
-  }
+  const { step, status } = finding;
+  if (step === "gone" || (step === "fail" && status === 405)) return backendChanged(finding);
+  if (step === "fail" || step === "mismatch") return isBatch ? { ...finding, step: "split" } : finding;
+  return OF_ONE_ONLY.includes(step) ? { ...finding, ...MALFORMED } : finding;
 }
+
+const MALFORMED: Partial<Finding> = {
+  step: "retry",
+  code: "MALFORMED_RESPONSE",
+  errorClass: "MalformedResponse",
+  mayHaveHappened: true,
+  burnsAttempt: true,
+};
 
 /** The face itself is not there: the backend was rolled back, or another one answers. Shaking hands again tells. */
 function backendChanged(finding: Finding): Finding {
@@ -195,27 +187,35 @@ function verdictOf({ key, type }: SentOperation, finding: Finding): OperationVer
 type Move = Partial<Finding> & { readonly event: VerdictEvent };
 
 function moveOf(type: string, { step }: Finding): Move {
-  switch (step) {
-    case "succeed":
-      return { event: "applied" };
-    case "cancel":
-      return { event: "cancelled" };
-    case "unseal":
-      return { event: "unseal" };
-    case "reconcile":
-      return { event: "conflict" };
-    case "fail":
-    case "mismatch":
-      return { event: "reject" };
-    case "split":
-      return { event: "reject", step: "fail" };
-    case "gone":
-      if (type === "DELETE") return { event: "noop", step: "succeed", code: null, errorClass: "none" };
-      return type === "CREATE" ? { event: "reject", step: "fail" } : { event: "conflict" };
-    default:
-      return { event: "retry_later" };
-  }
+  if (step === "split") return { event: "reject", step: "fail" };
+  if (step === "gone" && type === "DELETE") return { event: "noop", step: "succeed", code: null, errorClass: "none" };
+  if (step === "gone" && type === "CREATE") return { event: "reject", step: "fail" };
+  return { event: EVENT_OF[step] };
 }
+
+const EVENT_OF: Readonly<Record<NextStep, VerdictEvent>> = {
+  succeed: "applied",
+  cancel: "cancelled",
+  unseal: "unseal",
+  reconcile: "conflict",
+  gone: "conflict",
+  fail: "reject",
+  mismatch: "reject",
+  split: "reject",
+  confirm: "retry_later",
+  ignore: "retry_later",
+  follow: "retry_later",
+  retry: "retry_later",
+  wait: "retry_later",
+  authenticate: "retry_later",
+  pause: "retry_later",
+  concurrent: "retry_later",
+  rewind: "retry_later",
+  lock_lost: "retry_later",
+  correct_clock: "retry_later",
+  rate_limit: "retry_later",
+  tls: "retry_later",
+};
 
 function faultOf(finding: Finding, answer: Answer, isBatch: boolean): RequestFault {
   const location = answer.headers.location;

@@ -7,13 +7,13 @@ export interface BackoffPolicy {
   readonly maxAttempts: number;
 }
 
-export const PRESETS = {
+export type PresetName = "standard" | "aggressive" | "conservative" | "background";
+export const PRESETS: Readonly<Record<PresetName, BackoffPolicy>> = {
   standard: { baseMs: 1000, maxDelayMs: 30_000, maxAttempts: 5 },
   aggressive: { baseMs: 500, maxDelayMs: 10_000, maxAttempts: 5 },
   conservative: { baseMs: 2000, maxDelayMs: 30_000, maxAttempts: 5 },
   background: { baseMs: 2000, maxDelayMs: 60_000, maxAttempts: 7 },
-} as const satisfies Readonly<Record<string, BackoffPolicy>>;
-export type PresetName = keyof typeof PRESETS;
+};
 
 /** Retry-After names one moment for all clients: each comes up to this much later. */
 const SPREAD_MS = 5000;

@@ -20,6 +20,5 @@ export function lastErrorText(code: SyncErrorCode, status: number | undefined, m
 
 /** Redacted, and without what breaks lines or terminals. */
 export function plain(message: string, redact: Redact): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what has to go
-  return redact(message.slice(0, MAX_READ_CHARS)).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
+  return redact(message.slice(0, MAX_READ_CHARS)).replace(/[\p{Cc}\u2028\u2029]+/gu, " ");
 }

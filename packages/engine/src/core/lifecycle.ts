@@ -49,8 +49,7 @@ export const VERDICT_EVENTS = [
   "park",
 ] as const;
 
-export const EVENTS = [
-  ...VERDICT_EVENTS,
+const OTHER_EVENTS = [
   "block",
   "release",
   "seal",
@@ -78,7 +77,8 @@ export const EVENTS = [
   "restore_quarantined",
 ] as const;
 export type VerdictEvent = (typeof VERDICT_EVENTS)[number];
-export type Event = (typeof EVENTS)[number];
+export type Event = VerdictEvent | (typeof OTHER_EVENTS)[number];
+export const EVENTS: readonly Event[] = [...VERDICT_EVENTS, ...OTHER_EVENTS];
 
 /** `ignore`: a duplicate, or too late; nothing changes. `illegal`: cannot happen unless the engine is wrong. */
 export type Cell = { readonly to: State } | "ignore" | "illegal";

@@ -118,7 +118,7 @@ test("Q2 order holds for any window: per entity nothing is overtaken, globally n
         const holds = new Map(held.map((name) => [tag(name), seq(1)]));
         const { send, block } = takeTurn({ ordering, window, holds, now: 1000 });
         const sent = new Set(send);
-        expect([...send].sort((x, y) => x - y)).toEqual(send);
+        expect(send.toSorted((x, y) => x - y)).toEqual(send);
         for (const one of window) {
           if (sent.has(one.seq)) {
             expect(one.state === "pending" || one.state === "sealed").toBe(true);

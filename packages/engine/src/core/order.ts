@@ -117,14 +117,6 @@ function groupsOf(window: readonly OrderedOperation[]): readonly (readonly Order
  * nothing it was written for exists; a rejected UPDATE or DELETE does not.
  */
 export function holdsEntity(state: State, type: string): boolean {
-  switch (state) {
-    case "failed":
-      return type === "CREATE";
-    case "parked":
-    case "conflict":
-    case "quarantined":
-      return true;
-    default:
-      return false;
-  }
+  if (state === "failed") return type === "CREATE";
+  return state === "parked" || state === "conflict" || state === "quarantined";
 }

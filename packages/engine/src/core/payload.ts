@@ -91,7 +91,10 @@ function walk(input: unknown, limits: PayloadLimits, stack: Frame[]): { readonly
         copy = open.copy;
         break;
       }
-      default:
+      case "bigint":
+      case "function":
+      case "symbol":
+      case "undefined":
         return problemOf(value);
     }
     if (atLeastBytes > limits.maxBytes) throw TOO_LARGE;

@@ -38,7 +38,7 @@ export function readEnvelope<D>(answer: Answer, readData: Check<D>, echo: Echo):
   const { meta, data, error } = parsed.value;
   if (meta.trace_id !== echo.trace_id || meta.txn_token !== echo.txn_token) return { body: "other" };
   const { timestamp } = meta;
-  return error === undefined ? { body: "ours", data: data as D, timestamp } : { body: "ours", error, timestamp };
+  return error === undefined ? { body: "ours", data, timestamp } : { body: "ours", error, timestamp };
 }
 
 /** An envelope that is damaged inside may still say whose answer it is not. */

@@ -32,21 +32,21 @@ const PIN = `sha256/${createHash("sha256")
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
 async function listen(server: Server | TcpServer | Http2SecureServer, host = "127.0.0.1"): Promise<number> {
   const sockets = new Set<Socket>();
-  (server as TcpServer).on("connection", (socket: Socket) => {
+  server.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.on("error", () => {});
   });
-  await new Promise<void>((resolve) => (server as TcpServer).listen(0, host, resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   cleanups.push(async () => {
     for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => (server as TcpServer).close(resolve));
+    await new Promise((resolve) => server.close(resolve));
   });
-  return ((server as TcpServer).address() as AddressInfo).port;
+  return (server.address() as AddressInfo).port;
 }
 function transport(options?: UndiciTransportOptions): Transport {
   const made = undiciTransport(options);
