@@ -4,7 +4,7 @@ export interface BrakeState {
   readonly rejected: readonly string[];
 }
 export const RELEASED_BRAKE: BrakeState = { rejected: [] };
-export const BRAKE_THRESHOLD = 5;
+const BRAKE_THRESHOLD = 5;
 
 export type BrakeEvent =
   | { readonly type: "rejected"; readonly operationId: string }

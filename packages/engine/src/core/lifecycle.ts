@@ -81,7 +81,7 @@ export type Event = VerdictEvent | (typeof OTHER_EVENTS)[number];
 export const EVENTS: readonly Event[] = [...VERDICT_EVENTS, ...OTHER_EVENTS];
 
 /** `ignore`: a duplicate, or too late; nothing changes. `illegal`: cannot happen unless the engine is wrong. */
-export type Cell = { readonly to: State } | "ignore" | "illegal";
+type Cell = { readonly to: State } | "ignore" | "illegal";
 type Row = Readonly<Record<Event, Cell>>;
 
 const to = <S extends State>(state: S): { readonly to: S } => ({ to: state });
