@@ -1,0 +1,65 @@
+import { writeFileSync } from "node:fs";
+import { cpus, platform, release } from "node:os";
+import { parseArgs } from "node:util";
+import { drainRow } from "./drain.ts";
+import { enqueueComparisons } from "./enqueue.ts";
+import { compare, type Row } from "./measure.ts";
+import { nextOperationRow } from "./next-operation.ts";
+import { printTable, toMarkdown } from "./table.ts";
+
+const SUITES = ["enqueue", "drain", "next"] as const;
+const USAGE = `npm run bench -- [--suite ${SUITES.join("|")}] [--full] [--json] [--save]
+
+  --suite NAME   only that one (default: all)
+  --full         longer rounds, and 1,000,000 pending
+  --json         rows as JSON on stdout
+  --save         writes bench/RESULTS.md
+
+A figure counts as a ratio against the limit measured in the same run: median of 5 interleaved rounds, min and max shown.`;
+
+function options(): { readonly suite: string | undefined; readonly full: boolean; readonly json: boolean; readonly save: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        suite: { type: "string" },
+        full: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        save: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit(0);
+    }
+    if (values.suite !== undefined && !(SUITES as readonly string[]).includes(values.suite))
+      throw new Error(`there is no suite "${values.suite}"`);
+    return { suite: values.suite, full: values.full, json: values.json, save: values.save };
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const { suite, full, json, save } = options();
+const ROUNDS = 5;
+const note = (text: string): void => {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${text}`);
+};
+const rows: Row[] = [];
+const wants = (name: (typeof SUITES)[number]): boolean => suite === undefined || suite === name;
+
+if (wants("enqueue")) for (const comparison of enqueueComparisons(full ? 4 : 1)) rows.push(await compare(comparison, ROUNDS, note));
+if (wants("drain")) {
+  rows.push(await drainRow(50, full ? 200 : 40, false, ROUNDS, note));
+  rows.push(await drainRow(50, full ? 200 : 40, true, ROUNDS, note));
+}
+if (wants("next"))
+  for (const pending of full || suite === "next" ? [1000, 100_000, 1_000_000] : [1000, 100_000])
+    rows.push(await nextOperationRow(pending, ROUNDS, note));
+note("");
+
+const machine = `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}, ${platform()} ${release()}, Node ${process.version}`;
+if (json) console.log(JSON.stringify({ machine, at: new Date().toISOString(), rows }, null, 2));
+else printTable(machine, rows);
+if (save) writeFileSync(new URL("../RESULTS.md", import.meta.url), toMarkdown(machine, rows));
