@@ -7,7 +7,7 @@ import { SIPHASH_KEY_BYTES } from "./siphash.ts";
 /** Where the key of all tags is kept, encrypted: reading it is how a store finds out that it was given the right key. */
 const PLACE: RecordPlace = { table: "meta", id: "tag_key", field: "value" };
 
-export const TAG_KEY_BYTES = SIPHASH_KEY_BYTES;
+export const TAG_KEY_BYTES: number = SIPHASH_KEY_BYTES;
 
 export function sealTagKey(keys: KeyRing, storeId: string, tagKey: Uint8Array): MaybePromise<Uint8Array> {
   return sealJson(keys, storeId, PLACE, hexOf(tagKey));

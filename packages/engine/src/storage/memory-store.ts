@@ -22,7 +22,7 @@ import type {
 } from "../ports/index.ts";
 import { addCounts, applyCommit, createAccount } from "./memory-commit.ts";
 import { entityKey, laneKey, type MemoryConnection, type MemoryDisk } from "./memory-disk.ts";
-import { checkCommit, checkFence, checkSegments, closedStore } from "./refusals.ts";
+import { checkAccount, checkCommit, checkFence, checkSegments, closedStore } from "./refusals.ts";
 
 /** The layout of the files that the other stores write: rows mean the same here. */
 export const MEMORY_FORMAT_VERSION = 1;
@@ -148,6 +148,7 @@ export class MemoryStore implements QueueStore {
   }
   replaceIndex(account: AccountTag, lanes: readonly LaneRow[], counts: Counts, expectRevision: number): Promise<CommitResult> {
     return this.#write((disk) => {
+      checkAccount(account, lanes);
       const row = disk.accounts.get(account);
       if (row === undefined || row.revision !== expectRevision) return { ok: false, revision: row?.revision ?? 0 };
       for (const lane of [...disk.lanes.values()]) if (lane.account === account) disk.lanes.delete(laneKey(account, lane.lane));

@@ -1,5 +1,5 @@
 import { SyncError } from "@guardian-sync/protocol";
-import type { LockRow, NewSegment, StoreCommit } from "../ports/index.ts";
+import type { AccountTag, LockRow, NewSegment, StoreCommit } from "../ports/index.ts";
 
 /** Rows of the meta table that belong to the store itself. */
 export const STORE_META_KEYS: readonly string[] = ["store_id", "tag_key"];
@@ -17,10 +17,17 @@ export function checkSegments(segments: readonly NewSegment[]): void {
   }
 }
 
-/** @throws TypeError when a change would overwrite what the store keeps for itself. */
+/** @throws TypeError when a change reaches into another account, or overwrites what the store keeps for itself. */
 export function checkCommit(change: StoreCommit): void {
+  const { account, putStates = [], putLanes = [], putEntities = [], putReceipts = [] } = change;
+  for (const rows of [putStates, putLanes, putEntities, putReceipts]) checkAccount(account, rows);
   const taken = change.putMeta?.find(({ key }) => STORE_META_KEYS.includes(key));
   if (taken !== undefined) throw new TypeError(`meta key ${taken.key} belongs to the store`);
+}
+
+export function checkAccount(account: AccountTag, rows: readonly { readonly account: AccountTag }[]): void {
+  const other = rows.find((row) => row.account !== account);
+  if (other !== undefined) throw new TypeError(`a change of account ${account} holds a row of account ${other.account}`);
 }
 
 /** @throws SyncError `STALE_LOCK` unless `fence` is what the lock row says. */

@@ -1,1 +1,57 @@
-export {};
+import { openTagKey } from "../format/index.ts";
+import type { OpenedStore, Random, StoreAdapter } from "../ports/index.ts";
+import { FileLock } from "./file-lock.ts";
+import { SqliteConnection } from "./sqlite-connection.ts";
+import { checkEncryption, findKeys, type SqliteEncryption } from "./sqlite-keys.ts";
+import { newIdentity, openForWriting } from "./sqlite-open.ts";
+import { probeFile } from "./sqlite-probe.ts";
+import { SqliteStore } from "./sqlite-store.ts";
+
+export type { Key } from "./key-ring-node.ts";
+export type { KeyProvider, SqliteEncryption } from "./sqlite-keys.ts";
+
+export interface SqliteStoreOptions {
+  /** The queue file; made when absent, its folder is not. `-wal`, `-shm`, `.lock` and perhaps `.key` live beside it. */
+  readonly path: string;
+  /** Left out: AES-256-GCM with the key in `<path>.key`, made (mode 0600) when there is none. */
+  readonly encryption?: SqliteEncryption;
+  /** How long a write waits for another process, blocking this one, before it fails with `STORAGE_UNAVAILABLE`. */
+  readonly busyTimeoutMs?: number;
+}
+
+const BUSY_TIMEOUT_MS = 5000;
+
+/**
+ * A queue in one SQLite file (node:sqlite, WAL, every commit synced). Several processes may open the same file.
+ * @throws TypeError for options that make no sense.
+ */
+export function sqliteStore({ path, encryption, busyTimeoutMs = BUSY_TIMEOUT_MS }: SqliteStoreOptions): StoreAdapter {
+  if (typeof path !== "string" || path === "" || path === ":memory:") {
+    throw new TypeError(`option path: give the name of a file, got ${JSON.stringify(path)}; for a queue without a file use memoryStore()`);
+  }
+  if (!Number.isInteger(busyTimeoutMs) || busyTimeoutMs < 0) {
+    throw new TypeError(`option busyTimeoutMs: give a whole number >= 0, got ${busyTimeoutMs}`);
+  }
+  checkEncryption(encryption);
+  return {
+    description: `sqlite ${path}`,
+    open: ({ random }) => open(path, encryption, busyTimeoutMs, random),
+  };
+}
+
+async function open(path: string, encryption: SqliteEncryption | undefined, busyTimeoutMs: number, random: Random): Promise<OpenedStore> {
+  const found = probeFile(path, busyTimeoutMs);
+  const { keys, notices } = await findKeys(path, encryption, found);
+  // The key is tried before the file is opened for writing: a wrong one changes nothing.
+  if (found !== undefined) await openTagKey(keys, found.storeId, found.tagKey);
+  const { db, identity } = openForWriting(path, busyTimeoutMs, found ?? (await newIdentity(keys, random)));
+  try {
+    // Again: of two processes that made the file at once, one finds the identity of the other.
+    const tagKey = await openTagKey(keys, identity.storeId, identity.tagKey);
+    const store = new SqliteStore(new SqliteConnection(db), path, identity.storeId);
+    return { store, keys, tagKey, fastLock: new FileLock(`${path}.lock`), notices };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
