@@ -230,10 +230,10 @@ export class SqliteTx implements WriteTx {
   }
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
     const { db } = this.#db;
-    db.exec("SAVEPOINT inner");
+    this.#db.run("SAVEPOINT inner");
     try {
       const value = await work();
-      db.exec("RELEASE inner");
+      this.#db.run("RELEASE inner");
       return value;
     } catch (error) {
       // A full disk or an I/O error makes SQLite end the whole transaction by itself.
