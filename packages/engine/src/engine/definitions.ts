@@ -69,6 +69,13 @@ export interface OperationDefinition<Input = unknown, Document = JsonObject> ext
   readonly version: number;
 }
 
+/** Any declared document or operation, whatever its types: what a list of them holds. */
+export type AnyEntity = EntityDefinition<unknown>;
+export type AnyOperation = Omit<OperationDefinition<never, never>, "input" | "migrate"> & {
+  readonly input?: StandardSchema;
+  readonly migrate?: (input: Json, fromVersion: number) => unknown;
+};
+
 /** Declares a kind of document. */
 export function defineEntity<Document = JsonObject>(type: string, options: EntityOptions<Document> = {}): EntityDefinition<Document> {
   checkName("entity type", type);
@@ -104,10 +111,10 @@ function checkName(what: string, name: unknown): asserts name is string {
 
 /** Definitions by name. What is enqueued or found in the queue is looked up here. */
 export class Registry {
-  readonly entities: ReadonlyMap<string, EntityDefinition<never>>;
-  readonly operations: ReadonlyMap<string, OperationDefinition<never, never>>;
+  readonly entities: ReadonlyMap<string, AnyEntity>;
+  readonly operations: ReadonlyMap<string, AnyOperation>;
 
-  constructor(entities: readonly EntityDefinition<never>[], operations: readonly OperationDefinition<never, never>[]) {
+  constructor(entities: readonly AnyEntity[], operations: readonly AnyOperation[]) {
     this.entities = byName("entities", entities, (definition) => definition.type);
     this.operations = byName("operations", operations, (definition) => definition.name);
   }

@@ -43,7 +43,14 @@ export type SyncEvent = { readonly at: EpochMs } & (
   | { readonly type: "alert"; readonly code: string; readonly message: string }
 );
 export type SyncEventType = SyncEvent["type"];
-export type EventOf<T extends SyncEventType> = Extract<SyncEvent, { readonly type: T }>;
+/** The event of one type; several types may share a shape. */
+export type EventOf<T extends SyncEventType> = SyncEvent extends infer E
+  ? E extends { readonly type: infer U }
+    ? T extends U
+      ? Omit<E, "type"> & { readonly type: T }
+      : never
+    : never
+  : never;
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 export type NewSyncEvent = DistributiveOmit<SyncEvent, "at">;
 

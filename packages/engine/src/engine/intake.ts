@@ -11,14 +11,7 @@ import {
 } from "@guardian-sync/protocol";
 import { checkPayload, PAYLOAD_LIMITS } from "../core/payload.ts";
 import type { OperationContent } from "../format/index.ts";
-import {
-  type EntityRef,
-  type OperationDefinition,
-  PLAIN_TYPES,
-  type PlainType,
-  type StandardResult,
-  type StandardSchema,
-} from "./definitions.ts";
+import { type AnyOperation, type EntityRef, PLAIN_TYPES, type PlainType, type StandardResult, type StandardSchema } from "./definitions.ts";
 import type { EngineContext } from "./context.ts";
 
 /** A plain write: CREATE carries the whole document, UPDATE a patch of top-level fields, DELETE nothing. */
@@ -73,7 +66,7 @@ export class Intake {
   }
 
   declared(
-    definition: OperationDefinition<never, never>,
+    definition: AnyOperation,
     input: unknown,
     options: RunOptions,
   ): { readonly content: OperationContent; readonly patch: JsonObject } {
@@ -99,7 +92,7 @@ export class Intake {
   }
 
   /** A path parameter that is missing now is missing for ever: refused here, before anything is queued. */
-  #tryRequest(definition: OperationDefinition<never, never>, ref: EntityRef, input: Json, patch: JsonObject): void {
+  #tryRequest(definition: AnyOperation, ref: EntityRef, input: Json, patch: JsonObject): void {
     const request = definition.request?.({ entityId: ref.entityId, input: input as never, patch });
     if (request === undefined) return;
     const body = request.body ?? patch;

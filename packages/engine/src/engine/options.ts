@@ -4,7 +4,7 @@ import { type BackoffPolicy, PRESETS, type PresetName } from "../core/backoff.ts
 import { BREAKER_DEFAULTS, type BreakerOptions } from "../core/breaker.ts";
 import { RATE_LIMIT_DEFAULTS, type RateLimitOptions } from "../core/rate-limit.ts";
 import type { Clock, Connectivity, Hash, Random, StoreAdapter, Transport } from "../ports/index.ts";
-import { type EntityDefinition, type OperationDefinition, Registry } from "./definitions.ts";
+import { type AnyEntity, type AnyOperation, Registry } from "./definitions.ts";
 import type { SessionSource } from "./session-keeper.ts";
 
 export interface BackendOptions {
@@ -30,8 +30,8 @@ export interface BackendOptions {
 export interface EngineOptions {
   readonly store: StoreAdapter;
   readonly backend: BackendOptions;
-  readonly entities?: readonly EntityDefinition<never>[];
-  readonly operations?: readonly OperationDefinition<never, never>[];
+  readonly entities?: readonly AnyEntity[];
+  readonly operations?: readonly AnyOperation[];
   /** Effects in order of the queue. The only order so far. */
   readonly ordering?: "global";
   /** A preset, or numbers of your own. Default `standard`. */
