@@ -1,9 +1,10 @@
 import { formatIso, SyncError } from "@guardian-sync/protocol";
 import type { State } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/order.ts";
+import { type HistoryEntry, MAX_HISTORY } from "../format/index.ts";
 import type { AccountTag, Phase, Seq } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
-import { type EngineContext, factsOf, nowOf } from "./context.ts";
+import { type DeskContext, factsOf, nowOf } from "./context.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { resend } from "./resend.ts";
 import { finishReleases, release } from "./recorder.ts";
@@ -35,22 +36,24 @@ export interface Selection {
   readonly ids?: readonly string[];
   readonly all?: boolean;
   readonly olderThanMs?: number;
-  /** Recorded with the change. */
+  /** Recorded in the operation's history. */
   readonly reason?: string;
 }
 
 const AT_ONCE = 100;
 const FAILED: readonly Phase[] = ["failed", "parked"];
+const KEPT: ReadonlySet<string> = new Set(["failed", "parked", "archived", "conflict", "quarantined"]);
+const MAX_EVENT_CHARS = 200;
 
 /** The operations that failed or were parked, and what a person can do about them. Nothing here loses one without a record. */
 export class FailedList {
-  readonly #context: EngineContext;
+  readonly #context: DeskContext;
   readonly #account: () => AccountTag;
   readonly #wake: () => void;
   /** A hold had more operations behind it than one transaction lets go. */
   #unfinished = false;
 
-  constructor(context: EngineContext, account: () => AccountTag, wake: () => void) {
+  constructor(context: DeskContext, account: () => AccountTag, wake: () => void) {
     this.#context = context;
     this.#account = account;
     this.#wake = wake;
@@ -71,7 +74,7 @@ export class FailedList {
       const now = nowOf(this.#context);
       const oldKey = currentKey(operation);
       const { lastError: _error, code: _code, status: _status, rejected: _rejected, ...rest } = operation.detail;
-      const history = [...(rest.history ?? []), { at: now, event: "retried", key: oldKey }].slice(-20);
+      const history = this.#history(operation, "retried", selection, oldKey);
       if (operation.row?.packId) {
         await resend(view, change, operation, { firstSendAt: now, detail: { ...rest, history } });
       } else {
@@ -86,7 +89,9 @@ export class FailedList {
   /** Puts aside, with everything kept. */
   archive(selection: Selection): Promise<number> {
     return this.#each(FAILED, selection, async (operation, { view, change }) => {
-      change.move(operation, "archive", { detail: { ...operation.detail, archivedFrom: operation.phase as "failed" | "parked" } });
+      const history = this.#history(operation, "archived", selection);
+      const archivedFrom = operation.phase as "failed" | "parked";
+      change.move(operation, "archive", { detail: { ...operation.detail, history, archivedFrom } });
       if (!(await release(view, change, operation))) this.#unfinished = true;
       this.#wake();
     });
@@ -101,7 +106,8 @@ export class FailedList {
   restore(selection: Selection): Promise<number> {
     return this.#each(["archived"], selection, async (operation, { view, change }) => {
       const from = operation.detail.archivedFrom ?? "failed";
-      const { archivedFrom: _from, ...detail } = operation.detail;
+      const { archivedFrom: _from, ...rest } = operation.detail;
+      const detail = { ...rest, history: this.#history(operation, "restored", selection) };
       change.move(operation, from === "parked" ? "restore_parked" : "restore_failed", { detail });
       await this.#holdAgain(operation, from, view, change);
     });
@@ -117,6 +123,23 @@ export class FailedList {
       this.#context.events.emit({ type: "cancelled", operation: factsOf(operation) });
       this.#wake();
     });
+  }
+
+  /** How many operations a selection means now; what would be done to them is not done. */
+  async count(selection: Selection, phases: readonly Phase[] = FAILED): Promise<number> {
+    return (await this.#choose(phases, selection)).length;
+  }
+
+  /** One operation that is kept, whatever its state; undefined when there is none of this id, or it still waits. */
+  async find(id: string): Promise<KeptOperation | undefined> {
+    const found = await (await this.#context.queue.view(this.#account())).byId(id);
+    return found !== undefined && "operation" in found && KEPT.has(found.operation.phase) ? keptOf(found.operation) : undefined;
+  }
+
+  #history({ detail }: QueuedOperation, event: string, { reason }: Selection, key?: string): readonly HistoryEntry[] {
+    const text = reason === undefined ? event : `${event}: ${reason}`.slice(0, MAX_EVENT_CHARS);
+    const entry = { at: nowOf(this.#context), event: text, ...(key === undefined ? {} : { key }) };
+    return [...(detail.history ?? []), entry].slice(-MAX_HISTORY);
   }
 
   async #holdAgain(

@@ -1,8 +1,9 @@
 import { SyncError } from "@guardian-sync/protocol";
-import { beat, decideLock, forceRelease, giveBack, holderDuty, isOwn, type Observation } from "../core/lease.ts";
+import { beat, decideLock, giveBack, holderDuty, isOwn, type Observation } from "../core/lease.ts";
 import type { LockRow, MonotonicMs } from "../ports/index.ts";
 import type { Lease } from "../queue/queue.ts";
 import type { EngineContext } from "./context.ts";
+import { forceReleaseLock } from "./lock-release.ts";
 
 /** While somebody else has the lock: how soon a death that freed the fast lock is noticed. */
 const LOOK_EVERY_MS = 500;
@@ -88,19 +89,9 @@ export class LockKeeper {
 
   /** For operators: whoever holds it is refused from here on. Returns the row that was there. */
   async forceRelease(): Promise<LockRow | undefined> {
-    const { queue, platform } = this.#context;
-    for (let tries = 0; tries < 20; tries++) {
-      const row = await queue.opened.store.readLock();
-      if (row === undefined) return undefined;
-      const next = forceRelease(row, platform.clock.now());
-      if (!(await queue.opened.store.writeLock({ fence: row.fence, beats: row.beats }, next))) continue;
-      this.#context.events.emit({ type: "lock", change: "forced", fence: next.fence });
-      if (this.#lease !== undefined) await this.lost();
-      return row;
-    }
-    throw new SyncError("STORAGE_UNAVAILABLE", "The lock changed hands while it was being released. Look at it again, then retry.", {
-      retryable: true,
-    });
+    const row = await forceReleaseLock(this.#context);
+    if (row !== undefined && this.#lease !== undefined) await this.lost();
+    return row;
   }
 
   #duty(): ReturnType<typeof holderDuty> {

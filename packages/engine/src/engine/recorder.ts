@@ -10,7 +10,7 @@ import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
 import { currentKey, type QueuedOperation, type SendableRecord } from "../queue/records.ts";
-import { type EngineContext, factsOf, nowOf } from "./context.ts";
+import { type DeskContext, type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
 import type { GateState } from "./gate.ts";
 import { statusInQueue } from "./outcome-of.ts";
@@ -173,7 +173,7 @@ export async function release(
 }
 
 /** Ends holds whose holder has ended: after a long release, and after a crash in the middle of one. */
-export async function finishReleases(context: EngineContext, account: AccountTag): Promise<void> {
+export async function finishReleases(context: Pick<DeskContext, "queue">, account: AccountTag): Promise<void> {
   const lanes = await context.queue.opened.store.readLanes(account);
   for (const { lane, blockedBy } of lanes) {
     if (lane === "" || blockedBy === 0) continue;

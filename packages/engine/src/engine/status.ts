@@ -1,4 +1,4 @@
-import type { CapabilityLevel } from "@guardian-sync/protocol";
+import type { CapabilityLevel, EpochMs } from "@guardian-sync/protocol";
 import { conserved } from "../core/conservation.ts";
 import type { Counts, LockRow, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
@@ -63,7 +63,7 @@ export async function statusOf(
     succeeded: counts.succeeded,
     enqueued: counts.enqueued,
     conserved: conserved(counts).ok,
-    oldestPendingAgeMs: view === undefined ? null : await oldestAgeMs(context, view),
+    oldestPendingAgeMs: view === undefined ? null : await oldestPendingAgeMs(view, nowOf(context)),
     level: processor.capabilities?.level ?? null,
     lock: lockOf(lock, holdsLock),
     breaker: { state: processor.gate.breaker.kind, cooldownRemainingMs: processor.gate.cooldownRemainingMs() },
@@ -73,12 +73,13 @@ export async function statusOf(
   };
 }
 
-async function oldestAgeMs(context: EngineContext, view: AccountView): Promise<number | null> {
+/** Age of the oldest operation that still waits; null when none does. */
+export async function oldestPendingAgeMs(view: AccountView, now: EpochMs): Promise<number | null> {
   if (view.row.counts.pending + view.row.counts.sealed === 0) return null;
   const kept = await view.inPhase(["ready", "blocked", "sealed"], 0 as Seq | 0, 1);
   const fresh = kept.length > 0 ? [] : (await view.fresh(1)).operations;
   const first = kept[0] ?? fresh[0];
-  return first === undefined ? null : Math.max(0, nowOf(context) - first.content.createdAt);
+  return first === undefined ? null : Math.max(0, now - first.content.createdAt);
 }
 
 function lockOf(row: LockRow | undefined, mine: boolean): EngineStatus["lock"] {

@@ -2,7 +2,7 @@ import { type JsonObject, type OperationId, SyncError } from "@guardian-sync/pro
 import type { Metrics } from "@guardian-sync/telemetry";
 import type { OperationContent } from "../format/index.ts";
 import type { AccountTag, LockRow } from "../ports/index.ts";
-import { type EngineContext, nowOf } from "./context.ts";
+import type { EngineContext } from "./context.ts";
 import type { OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { FailedList, type KeptOperation, type Page } from "./failed.ts";
@@ -15,6 +15,7 @@ import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
 import { cancelOperation } from "./cancel.ts";
 import { finishReleases } from "./recorder.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
+import { liftPause, type Pause, putPause } from "./standing-pause.ts";
 import { type EngineStatus, statusOf } from "./status.ts";
 import { withDeadline } from "./deadline.ts";
 
@@ -199,13 +200,7 @@ export class SyncEngine {
 
   /** Holds processing back until `resume`, across restarts. Recorded with who and why. */
   async pause(reason: string, by = "operator"): Promise<void> {
-    if (typeof reason !== "string" || reason === "")
-      throw new TypeError("pause needs a reason: it is shown to whoever wonders why nothing is sent");
-    const { queue, events } = this.#context;
-    await queue.change(this.#currentAccount(), undefined, (view, change) => {
-      change.putAccountDetail({ ...view.detail, pause: { reason, by, at: nowOf(this.#context) } });
-    });
-    events.emit({ type: "paused", reason, by: "operator" });
+    await putPause(this.#context, this.#currentAccount(), { reason, by });
     this.#processor.wake();
   }
 
@@ -250,19 +245,8 @@ export class SyncEngine {
     this.#processor.wake();
   }
 
-  async #liftPause(isMeant: (pause: { readonly reason: string; readonly by: string }) => boolean): Promise<void> {
-    const { queue, events } = this.#context;
-    let by: "engine" | "operator" = "operator";
-    const lifted = await queue.change(this.#currentAccount(), undefined, (view, change) => {
-      const { pause, handshake, ...detail } = view.detail;
-      if (pause === undefined || !isMeant(pause)) return;
-      by = pause.by === "engine" ? "engine" : "operator";
-      // Whoever goes on after a fall of the backend accepts what it offers now.
-      change.putAccountDetail(pause.reason === "backend_changed" || handshake === undefined ? detail : { ...detail, handshake });
-    });
-    if (!lifted) return;
-    this.#processor.releaseBrake();
-    events.emit({ type: "resumed", by });
+  async #liftPause(isMeant: (pause: Pause) => boolean): Promise<void> {
+    if ((await liftPause(this.#context, this.#currentAccount(), isMeant)) !== undefined) this.#processor.releaseBrake();
   }
 
   #append(content: OperationContent, patch: JsonObject | null): Operation {

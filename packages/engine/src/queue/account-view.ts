@@ -95,8 +95,16 @@ export class AccountView {
 
   /** Operations at or beyond the head that nothing has looked at, in order; tombstones of ended ones included with their row. */
   async fresh(limit: number): Promise<FreshWindow> {
+    return this.from(this.global.head, limit);
+  }
+
+  /**
+   * Operations from a seq on that are still in the queue, in order; beyond the head with the tombstones of ended ones. Fewer than
+   * `limit` only at the end of the queue.
+   */
+  async from(seq: Seq, limit: number): Promise<FreshWindow> {
     const operations: QueuedOperation[] = [];
-    let from = this.global.head;
+    let from = seq;
     while (operations.length < limit) {
       const segment = await this.#reader.at(this.account, from);
       if (segment === undefined) break;
@@ -104,7 +112,10 @@ export class AccountView {
       const upTo = Math.min(segment.last, first + (limit - operations.length) - 1) as Seq;
       const rows = await this.#reader.store.readStates({ account: this.account, after: (first - 1) as Seq, upTo, limit });
       const bySeq = new Map(rows.map((row) => [row.seq, row]));
-      for (let seq = first; seq <= upTo; seq++) operations.push(await this.#record(segment, seq, bySeq.get(seq) ?? null));
+      for (let seq = first; seq <= upTo; seq++) {
+        const row = bySeq.get(seq) ?? null;
+        if (row !== null || seq >= this.global.head) operations.push(await this.#record(segment, seq, row));
+      }
       from = (upTo + 1) as Seq;
     }
     return { operations, next: from };

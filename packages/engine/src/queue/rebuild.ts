@@ -26,7 +26,16 @@ const PAGE = 500;
 const MAX_MEETINGS = 20;
 
 /** Recomputes lanes and counts from segments and state rows, in bounded memory but for one entry per held entity. */
-export async function rebuildIndex(queue: DurableQueue, account: AccountTag): Promise<RebuildReport> {
+export function rebuildIndex(queue: DurableQueue, account: AccountTag): Promise<RebuildReport> {
+  return compare(queue, account, true);
+}
+
+/** What `rebuildIndex` would report; nothing is written. */
+export function verifyIndex(queue: DurableQueue, account: AccountTag): Promise<RebuildReport> {
+  return compare(queue, account, false);
+}
+
+async function compare(queue: DurableQueue, account: AccountTag, isRepair: boolean): Promise<RebuildReport> {
   const { store } = queue.opened;
   for (let meeting = 0; meeting < MAX_MEETINGS; meeting++) {
     const view = await queue.view(account);
@@ -34,6 +43,13 @@ export async function rebuildIndex(queue: DurableQueue, account: AccountTag): Pr
     const lanes = [found.global, ...found.holds.values()];
     const differences = [...laneDifferences(await store.readLanes(account), lanes), ...countDifferences(view.row.counts, found.counts)];
     if (differences.length === 0) return { changed: false, differences, operations: found.operations };
+    if (!isRepair) {
+      // Read one by one: a queue that moved meanwhile shows differences that are none.
+      const row = await store.readAccount(account);
+      if (row?.revision === view.row.revision && row.counts.enqueued === view.row.counts.enqueued)
+        return { changed: false, differences, operations: found.operations };
+      continue;
+    }
     const result = await store.replaceIndex(account, lanes, found.counts, view.row.revision);
     if (result.ok) return { changed: true, differences, operations: found.operations };
   }
