@@ -24,10 +24,16 @@ interface Bucket {
 
 /** So many names are remembered before full buckets are thrown out: a full one says the same as none. */
 const SWEEP_ABOVE = 10_000;
+/** Looking through all of them is dear, and somebody with many addresses could ask for it with every request. */
+const SWEEP_EVERY_MS = 5000;
+/** Beyond it the longest unused are forgotten, full or not. */
+const MOST = 200_000;
 
 export class RateLimiter {
   readonly #rate: RateLimit;
+  /** The longest unused first. */
   readonly #buckets = new Map<string, Bucket>();
+  #sweptAt = 0;
 
   constructor(rate: RateLimit) {
     this.#rate = rate;
@@ -39,8 +45,9 @@ export class RateLimiter {
     const tokens = this.#refilled(name, now);
     const isAllowed = tokens >= 1;
     const left = isAllowed ? tokens - 1 : tokens;
-    if (this.#buckets.size > SWEEP_ABOVE) this.#sweep(now);
+    this.#buckets.delete(name);
     this.#buckets.set(name, { tokens: left, at: now });
+    this.#sweep(now);
     const perToken = windowMs / limit;
     return { ...this.#verdict(left, now), isAllowed, retryAfterMs: isAllowed ? 0 : Math.ceil((1 - left) * perToken) };
   }
@@ -64,6 +71,12 @@ export class RateLimiter {
   }
 
   #sweep(now: EpochMs): void {
-    for (const name of this.#buckets.keys()) if (this.#refilled(name, now) >= this.#rate.limit) this.#buckets.delete(name);
+    if (this.#buckets.size > SWEEP_ABOVE && Math.abs(now - this.#sweptAt) >= SWEEP_EVERY_MS) {
+      this.#sweptAt = now;
+      for (const name of this.#buckets.keys()) if (this.#refilled(name, now) >= this.#rate.limit) this.#buckets.delete(name);
+    }
+    if (this.#buckets.size <= MOST) return;
+    const [oldest] = this.#buckets.keys();
+    if (oldest !== undefined) this.#buckets.delete(oldest);
   }
 }

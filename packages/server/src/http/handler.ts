@@ -8,6 +8,7 @@ import type { RateLimiter, RateVerdict } from "../core/rate-limit.ts";
 import { INTERNAL, invalid, type Refusal, RequestRefused, wireError } from "../core/refusal.ts";
 import { StorageError } from "../core/storage.ts";
 import type { Authenticate, PlainRequest, PlainResponse } from "../ports.ts";
+import { networkOf } from "./address.ts";
 import { prefersProblem } from "./accept.ts";
 import { type CorsOptions, corsHeaders, isPreflight, preflightHeaders } from "./cors.ts";
 import type { Deps } from "./deps.ts";
@@ -49,7 +50,14 @@ export class Handler {
     const { timer } = deps.world;
     const route = match.kind === "found" ? `${match.route.method} ${match.route.template}` : null;
     const isPatient = request.query.wait !== undefined;
-    deps.metrics.request(route, reply.status, isPatient ? null : timer.now() - startedAt);
+    const duration_ms = timer.now() - startedAt;
+    deps.metrics.request(route, reply.status, isPatient ? null : duration_ms);
+    deps.logger.debug({
+      event_type: "request",
+      msg: `${route ?? request.method} ${reply.status}`,
+      trace_id: exchange.echo.trace_id,
+      duration_ms,
+    });
     return {
       status: reply.status,
       headers: {
@@ -69,9 +77,8 @@ export class Handler {
   async #answer(exchange: Exchange, match: Match, limits: { rate: RateVerdict }): Promise<readonly [Reply, Headers]> {
     try {
       if (isPreflight(exchange.request)) return [{ status: 204 }, {}];
-      const route = routeOf(match, exchange.request);
-      await this.#admit(exchange, route, limits);
-      return this.#written(exchange, await route.handle(exchange));
+      await this.#admit(exchange, match, limits);
+      return this.#written(exchange, await routeOf(match, exchange.request).handle(exchange));
     } catch (error) {
       const refusal = this.#refusalOf(error, exchange);
       const own = error instanceof RestRefused ? error.headers : {};
@@ -79,16 +86,18 @@ export class Handler {
     }
   }
 
-  async #admit(exchange: Exchange, route: Route, limits: { rate: RateVerdict }): Promise<void> {
+  async #admit(exchange: Exchange, match: Match, limits: { rate: RateVerdict }): Promise<void> {
     const { byAddress, byPrincipal, minimumAppVersion, isDraining, authenticate } = this.#options;
     const { request, now } = exchange;
-    if (route.access === "probe") return;
+    // Addresses that lead nowhere are counted too.
+    const access = match.kind === "found" ? match.route.access : "open";
+    if (access === "probe") return;
     if (isDraining()) throw new RequestRefused(unavailable("the server is shutting down; another one will take over", 1));
     limits.rate = byAddress.take(addressOf(request), now);
     refuseAbove(limits.rate);
     const tooOld = judgeAppVersion(exchange.header(HEADERS.appVersion), minimumAppVersion);
     if (tooOld !== null) throw new RequestRefused(tooOld);
-    if (route.access === "open") return;
+    if (access === "open") return;
     const session = await authenticate(request);
     if (session === null) throw new RequestRefused(UNAUTHORIZED);
     exchange.session = session;
@@ -170,5 +179,5 @@ function rateHeaders(rate: RateVerdict): Headers {
 }
 
 function addressOf({ remoteAddress }: PlainRequest): string {
-  return remoteAddress ?? "unknown";
+  return remoteAddress === null ? "unknown" : networkOf(remoteAddress);
 }
