@@ -30,6 +30,8 @@ export interface LogRecord extends LogEvent {
 
 /** Where log events go. None of the calls throws. */
 export interface Logger {
+  /** Whether events of this level go anywhere; absent = they may. Saves making those that come by the thousand. */
+  isEnabled?(level: LogLevel): boolean;
   debug(event: LogEvent): void;
   info(event: LogEvent): void;
   warning(event: LogEvent): void;
@@ -38,4 +40,4 @@ export interface Logger {
 }
 
 /** Says nothing. */
-export const SILENT_LOGGER: Logger = { debug() {}, info() {}, warning() {}, error() {}, fatal() {} };
+export const SILENT_LOGGER: Logger = { isEnabled: () => false, debug() {}, info() {}, warning() {}, error() {}, fatal() {} };

@@ -38,6 +38,10 @@ export class SecureLogger implements Logger {
     this.#ring = Array.from({ length: ringSize });
   }
 
+  isEnabled(level: LogLevel): boolean {
+    return LOG_LEVELS.indexOf(level) >= this.#lowest;
+  }
+
   debug(event: LogEvent): void {
     this.#write("debug", event);
   }
@@ -67,7 +71,7 @@ export class SecureLogger implements Logger {
   }
 
   #write(level: LogLevel, event: LogEvent): void {
-    if (LOG_LEVELS.indexOf(level) < this.#lowest) return;
+    if (!this.isEnabled(level)) return;
     try {
       const record = clean(level, event, this.#now());
       if (this.#ring.length > 0) this.#ring[this.#written % this.#ring.length] = record;

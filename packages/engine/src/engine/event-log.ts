@@ -1,13 +1,35 @@
-import type { LogEvent, Logger } from "@guardian-sync/telemetry";
-import type { Emitter, SyncEvent } from "./events.ts";
+import type { LogEvent, Logger, LogLevel } from "@guardian-sync/telemetry";
+import type { Emitter, SyncEvent, SyncEventType } from "./events.ts";
 
-type Level = keyof Logger;
+type Level = LogLevel;
 
-/** Writes what the engine tells into the log: ids, types and codes, never content. Returns the end of it. */
-export function logEvents(events: Emitter, logger: Logger): () => void {
-  return events.on("*", (event) => {
-    logger[levelOf(event)](entryOf(event));
-  });
+/** Come by the thousand, and only a developer looks at them. */
+const FREQUENT: readonly SyncEventType[] = ["enqueued", "sealed", "succeeded", "rolledback", "waiting"];
+const RARE: readonly SyncEventType[] = [
+  "failed",
+  "parked",
+  "conflict",
+  "cancelled",
+  "quarantined",
+  "retried",
+  "paused",
+  "resumed",
+  "breaker",
+  "lock",
+  "auth",
+  "security",
+  "connection",
+  "notice",
+  "alert",
+];
+
+/** Writes what the engine tells into the log: ids, types and codes, never content. */
+export function logEvents(events: Emitter, logger: Logger): void {
+  const write = (event: SyncEvent): void => logger[levelOf(event)](entryOf(event));
+  if (logger.isEnabled?.("fatal") === false) return;
+  for (const type of RARE) events.on(type, write);
+  if (logger.isEnabled?.("debug") === false) return;
+  for (const type of FREQUENT) events.on(type, write);
 }
 
 function levelOf(event: SyncEvent): Level {
@@ -27,7 +49,6 @@ function levelOf(event: SyncEvent): Level {
       return event.state === "open" ? "warning" : "info";
     case "lock":
       return event.change === "taken_over" || event.change === "forced" || event.change === "lost" ? "warning" : "info";
-    case "succeeded":
     case "cancelled":
     case "resumed":
     case "auth":
@@ -35,6 +56,7 @@ function levelOf(event: SyncEvent): Level {
       return "info";
     case "enqueued":
     case "sealed":
+    case "succeeded":
     case "rolledback":
     case "waiting":
       return "debug";

@@ -81,10 +81,15 @@ export class Emitter {
     return () => set.delete(entry);
   }
 
+  /** Whether telling would reach anybody: for events that come by the thousand. */
+  isHeard(type: SyncEventType): boolean {
+    return (this.#listeners.get(type)?.size ?? 0) + (this.#listeners.get("*")?.size ?? 0) > 0;
+  }
+
   emit(event: NewSyncEvent): void {
     const specific = this.#listeners.get(event.type);
     const all = this.#listeners.get("*");
-    if ((specific?.size ?? 0) + (all?.size ?? 0) === 0) return;
+    if (!this.isHeard(event.type)) return;
     const stamped = { ...event, at: this.#now() } as SyncEvent;
     for (const listener of [...(specific ?? []), ...(all ?? [])]) {
       try {

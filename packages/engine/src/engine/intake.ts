@@ -33,7 +33,16 @@ export interface RunOptions {
   readonly traceId?: string;
 }
 
+/** What a call becomes: the content, and the JSON of its payload, which checking has made already. */
+export interface Prepared {
+  readonly content: OperationContent;
+  readonly payloadText: string;
+  /** What it writes, for the view. */
+  readonly patch: JsonObject | null;
+}
+
 const MAX_ID_CHARS = 256;
+const NO_PAYLOAD = { value: null, text: "null" } as const;
 
 /** Turns a call into the content of an operation, or refuses it: nothing that is wrong gets into the queue. */
 export class Intake {
@@ -45,7 +54,7 @@ export class Intake {
     this.#newId = uuidV7Maker((length) => context.platform.random.bytes(length));
   }
 
-  plain(input: EnqueueInput): OperationContent {
+  plain(input: EnqueueInput): Prepared {
     if (typeof input !== "object" || input === null) throw invalid("enqueue needs an object: { type, entityType, entityId, payload }");
     const { type, entityType } = input;
     if (!PLAIN_TYPES.has(type)) {
@@ -59,17 +68,14 @@ export class Intake {
     checkName("entityId", entityId);
     if (type === "DELETE" && input.payload !== undefined && input.payload !== null) throw invalid("DELETE carries no payload");
     if (type !== "DELETE" && !isPlainObject(input.payload)) throw invalid(`${type} of ${entityType} needs a payload object`);
-    const payload = type === "DELETE" ? null : this.#checked(input.payload, `${type} ${entityType}`);
+    const checked = type === "DELETE" ? NO_PAYLOAD : this.#checked(input.payload, `${type} ${entityType}`);
     const schema = this.#context.settings.registry.entities.get(entityType)?.schema;
-    if (type === "CREATE" && schema !== undefined) validate(schema, payload, `${type} ${entityType}`);
-    return this.#content(type, 1, { entityType, entityId }, payload, input);
+    if (type === "CREATE" && schema !== undefined) validate(schema, checked.value, `${type} ${entityType}`);
+    const content = this.#content(type, 1, { entityType, entityId }, checked.value, input);
+    return { content, payloadText: checked.text, patch: checked.value as JsonObject | null };
   }
 
-  declared(
-    definition: AnyOperation,
-    input: unknown,
-    options: RunOptions,
-  ): { readonly content: OperationContent; readonly patch: JsonObject } {
+  declared(definition: AnyOperation, input: unknown, options: RunOptions): Prepared {
     const known = this.#context.settings.registry.operations.get(definition?.name);
     if (known !== definition) {
       throw new SyncError(
@@ -79,16 +85,19 @@ export class Intake {
     }
     const { name } = definition;
     const valid = definition.input === undefined ? input : validate(definition.input, input, name);
-    const copied = this.#checked(valid, name);
+    const checked = this.#checked(valid, name);
+    const copied = checked.value;
     const ref = definition.entity(copied as never);
     checkName(`entityType of ${name}`, ref?.entityType);
     checkName(`entityId of ${name}`, ref.entityId);
     const draft: Record<string, unknown> = {};
     definition.apply?.(draft as never, copied as never);
-    const patch = this.#checked(draft, `patch of ${name}`) as JsonObject;
+    const checkedPatch = this.#checked(draft, `patch of ${name}`);
+    const patch = checkedPatch.value as JsonObject;
     this.#tryRequest(definition, ref, copied, patch);
     const payload = { input: copied, patch };
-    return { content: this.#content(name, definition.version, ref, payload, options), patch };
+    const payloadText = `{"input":${checked.text},"patch":${checkedPatch.text}}`;
+    return { content: this.#content(name, definition.version, ref, payload, options), payloadText, patch };
   }
 
   /** A path parameter that is missing now is missing for ever: refused here, before anything is queued. */
@@ -107,9 +116,9 @@ export class Intake {
     }
   }
 
-  #checked(value: unknown, what: string): Json {
+  #checked(value: unknown, what: string): { readonly value: Json; readonly text: string } {
     const checked = checkPayload(value, PAYLOAD_LIMITS);
-    if (checked.ok) return checked.value;
+    if (checked.ok) return checked;
     throw new SyncError(
       checked.code,
       `${what}: ${checked.path === "" ? "the payload" : `"${checked.path}"`} ${checked.problem}. Nothing was queued.`,

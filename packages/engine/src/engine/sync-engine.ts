@@ -6,9 +6,9 @@ import type { EngineContext } from "./context.ts";
 import type { OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { FailedList, type KeptOperation, type Page } from "./failed.ts";
-import { type EnqueueInput, Intake, type RunOptions } from "./intake.ts";
+import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
 import { LockKeeper } from "./lock-keeper.ts";
-import { Operation, type OperationStatus, type Settled } from "./operation.ts";
+import { Operation, type OperationBackstage, type OperationStatus, type Settled } from "./operation.ts";
 import { statusByReceipt, statusInQueue } from "./outcome-of.ts";
 import { Processor } from "./processor.ts";
 import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
@@ -37,6 +37,18 @@ export class SyncEngine {
   readonly #lock: LockKeeper;
   readonly #processor: Processor;
   readonly #intake: Intake;
+  /** One for all handles: a handle costs nothing but its own fields. */
+  readonly #backstage: OperationBackstage = {
+    settled: (id) => this.#settled(id),
+    status: (id) => this.#statusOf(id),
+    cancel: (id, reason) => this.cancel(id, reason),
+    watch: (id, listener) => {
+      const off = this.#context.watchers.watch(id, listener);
+      void this.#look([id]);
+      this.#watchFile();
+      return off;
+    },
+  };
   #account: AccountTag | undefined;
   #pendingGauge = 0;
   #cancelWatch: (() => void) | undefined;
@@ -113,8 +125,7 @@ export class SyncEngine {
 
   /** Queues a plain write. Resolves with its handle once it is on disk; rejects, and then nothing was queued. */
   async enqueue(input: EnqueueInput): Promise<Operation> {
-    const content = this.#intake.plain(input);
-    const operation = this.#append(content, (content.payload as JsonObject | null) ?? null);
+    const operation = this.#append(this.#intake.plain(input));
     await operation.stored;
     return operation;
   }
@@ -122,17 +133,16 @@ export class SyncEngine {
   /** Queues several in one transaction: all or none. Resolves once they are on disk. */
   async enqueueMany(inputs: readonly EnqueueInput[]): Promise<readonly Operation[]> {
     const account = this.#admit(inputs.length);
-    const contents = inputs.map((input) => this.#intake.plain(input));
-    const stored = this.#store(account, contents);
-    const operations = contents.map((content) => this.#handle(content, (content.payload as JsonObject | null) ?? null, stored));
+    const prepared = inputs.map((input) => this.#intake.plain(input));
+    const stored = this.#store(account, prepared);
+    const operations = prepared.map(({ content, patch }) => this.#handle(content, patch, stored));
     await stored;
     return operations;
   }
 
   /** Runs a declared operation: its handle exists at once, `stored` tells when it is on disk. */
   run<Input, Document>(definition: OperationDefinition<Input, Document>, input: Input, options: RunOptions = {}): Operation {
-    const { content, patch } = this.#intake.declared(definition as unknown as OperationDefinition<never, never>, input, options);
-    return this.#append(content, patch);
+    return this.#append(this.#intake.declared(definition as unknown as OperationDefinition<never, never>, input, options));
   }
 
   /** A handle on an operation that was queued before, in this process or an earlier one. */
@@ -143,7 +153,7 @@ export class SyncEngine {
     const stored = Promise.resolve();
     if ("operation" in found) return this.#handle(found.operation.content, null, stored);
     const blank = { type: "", entityType: "", entityId: "", traceId: "" as OperationContent["traceId"], txnToken: `txn-${id}` };
-    return new Operation({ ...blank, id: id as OperationId }, null, stored, this.#backstage());
+    return new Operation({ ...blank, id: id as OperationId }, null, stored, this.#backstage);
   }
 
   /** Starts processing. Does nothing when it runs already. */
@@ -249,8 +259,8 @@ export class SyncEngine {
     if ((await liftPause(this.#context, this.#currentAccount(), isMeant)) !== undefined) this.#processor.releaseBrake();
   }
 
-  #append(content: OperationContent, patch: JsonObject | null): Operation {
-    return this.#handle(content, patch, this.#store(this.#admit(1), [content]));
+  #append(prepared: Prepared): Operation {
+    return this.#handle(prepared.content, prepared.patch, this.#store(this.#admit(1), [prepared]));
   }
 
   #admit(count: number): AccountTag {
@@ -267,17 +277,20 @@ export class SyncEngine {
     return account;
   }
 
-  #store(account: AccountTag, contents: readonly OperationContent[]): Promise<void> {
+  #store(account: AccountTag, prepared: readonly Prepared[]): Promise<void> {
+    const contents = prepared.map(({ content }) => content);
+    const payloadTexts = prepared.map(({ payloadText }) => payloadText);
     const { queue, meters, events } = this.#context;
     this.#pendingGauge += contents.length;
     const entityTags = contents.map((content) => queue.entityTag(account, content.entityType, content.entityId));
-    const stored = queue.appender.append({ account, operations: contents, entityTags }).then(
+    const stored = queue.appender.append({ account, operations: contents, entityTags, payloadTexts }).then(
       (seqs) => {
         meters.enqueued(contents.length);
-        contents.forEach((content, index) => {
-          const { id, type, entityType, traceId } = content;
-          events.emit({ type: "enqueued", operation: { operationId: id, seq: seqs[index] as never, type, entityType, traceId } });
-        });
+        if (events.isHeard("enqueued")) {
+          contents.forEach(({ id, type, entityType, traceId }, index) => {
+            events.emit({ type: "enqueued", operation: { operationId: id, seq: seqs[index] as never, type, entityType, traceId } });
+          });
+        }
         this.#processor.wake();
       },
       (error: unknown) => {
@@ -291,21 +304,7 @@ export class SyncEngine {
   }
 
   #handle(content: OperationContent, patch: JsonObject | null, stored: Promise<void>): Operation {
-    return new Operation(content, patch, stored, this.#backstage());
-  }
-
-  #backstage(): ConstructorParameters<typeof Operation>[3] {
-    return {
-      settled: (id) => this.#settled(id),
-      status: (id) => this.#statusOf(id),
-      cancel: (id, reason) => this.cancel(id, reason),
-      watch: (id, listener) => {
-        const off = this.#context.watchers.watch(id, listener);
-        void this.#look([id]);
-        this.#watchFile();
-        return off;
-      },
-    };
+    return new Operation(content, patch, stored, this.#backstage);
   }
 
   #settled(id: OperationId): Promise<Settled> {

@@ -34,10 +34,13 @@ export interface OperationContent {
   readonly coalesce?: false;
 }
 
-/** One line of compact JSON: JSON text has no raw line break. Names are short because each operation repeats them. */
-export function encodeContent(content: OperationContent): string {
+/**
+ * One line of compact JSON: JSON text has no raw line break. Names are short because each operation repeats them.
+ * `payloadText` is the JSON of the payload, for a caller who has it already.
+ */
+export function encodeContent(content: OperationContent, payloadText: string = JSON.stringify(content.payload)): string {
   const { before, base, lane, groupId, dependsOn, priority, expiresAt, coalesce } = content;
-  return JSON.stringify({
+  const head = JSON.stringify({
     i: content.id,
     t: content.type,
     v: content.version,
@@ -54,9 +57,8 @@ export function encodeContent(content: OperationContent): string {
     u: expiresAt,
     f: coalesce === false ? 0 : undefined,
     a: base === undefined ? undefined : "version" in base ? { v: base.version } : { k: base.after },
-    p: content.payload,
-    b: before,
   });
+  return `${head.slice(0, -1)},"p":${payloadText}${before === undefined ? "" : `,"b":${JSON.stringify(before)}`}}`;
 }
 
 const WHAT = "The content of an operation";

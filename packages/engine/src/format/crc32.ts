@@ -1,11 +1,9 @@
 const TABLE = /* @__PURE__ */ makeTable();
 
-/** CRC-32 (IEEE 802.3, reflected) of several pieces in a row. Finds accidents, not attackers. */
-export function crc32(...pieces: readonly Uint8Array[]): number {
-  let crc = -1;
-  for (const bytes of pieces) {
-    for (let i = 0; i < bytes.length; i++) crc = (TABLE[(crc ^ (bytes[i] as number)) & 0xff] as number) ^ (crc >>> 8);
-  }
+/** CRC-32 (IEEE 802.3, reflected) of what `before` is the CRC of, followed by `bytes`. Finds accidents, not attackers. */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
+  for (let i = 0; i < bytes.length; i++) crc = (TABLE[(crc ^ (bytes[i] as number)) & 0xff] as number) ^ (crc >>> 8);
   return ~crc >>> 0;
 }
 

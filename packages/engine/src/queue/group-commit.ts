@@ -11,6 +11,8 @@ export interface AppendEntry {
   readonly account: AccountTag;
   readonly operations: readonly OperationContent[];
   readonly entityTags: readonly EntityTag[];
+  /** JSON of each payload. */
+  readonly payloadTexts: readonly string[];
 }
 
 interface Waiting extends AppendEntry {
@@ -42,7 +44,7 @@ export class GroupCommit {
 
   /** Resolves with one seq per operation once they are on disk. */
   append(entry: AppendEntry): Promise<readonly Seq[]> {
-    const lines = entry.operations.map(encodeContent);
+    const lines = entry.operations.map((operation, index) => encodeContent(operation, entry.payloadTexts[index]));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...entry, lines, resolve, reject });
       if (this.#running) return;

@@ -14,7 +14,7 @@ export interface MemoryStoreOptions {
 }
 
 /** A store that keeps nothing beyond its process: for tests, for simulation, and for apps that need no durability. */
-export function memoryStore({ disk = new MemoryDisk(), keys = plainKeyRing }: MemoryStoreOptions = {}): StoreAdapter {
+export function memoryStore({ disk = new MemoryDisk(), keys = plainKeyRing() }: MemoryStoreOptions = {}): StoreAdapter {
   return {
     description: "memory",
     async open({ random }): Promise<OpenedStore> {

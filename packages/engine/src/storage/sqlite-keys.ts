@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { ALGORITHMS, parseEnvelope, plainKeyRing } from "../format/index.ts";
 import type { KeyRing, MaybePromise, StoreNotice } from "../ports/index.ts";
 import { keyFileOf, readOrCreateKeyFile } from "./key-file.ts";
@@ -36,7 +37,7 @@ export async function findKeys(
 ): Promise<FoundKeys> {
   if (encryption === "none") {
     const message = `The queue file ${path} is not encrypted: whoever can read it reads everything in it. Leave the option out, or give a key, for a new file.`;
-    return { keys: plainKeyRing, notices: [{ code: "UNENCRYPTED", message }] };
+    return { keys: plainKeyRing(crc32), notices: [{ code: "UNENCRYPTED", message }] };
   }
   if (encryption !== undefined) {
     const found = "key" in encryption ? { current: encryption.key } : await encryption.provider.keys();

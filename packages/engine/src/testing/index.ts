@@ -12,3 +12,6 @@ export { Timeline, VirtualClock } from "./virtual-clock.ts";
 export { createEngine } from "../engine/create.ts";
 export type { EngineOptions, Platform } from "../engine/options.ts";
 export type { SyncEngine } from "../engine/sync-engine.ts";
+export { accountTag } from "../format/index.ts";
+export type { KeyRing } from "../ports/index.ts";
+export { DurableQueue } from "../queue/queue.ts";
