@@ -1,0 +1,244 @@
+/** TWO-PROCESSES and more on one queue file: takeover after a kill and after a freeze, a holder that wakes up too late, many writers. */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { memoryStorage } from "@guardian-sync/server/memory";
+import { listen } from "@guardian-sync/server/node";
+import { SeededRandom } from "guardian-sync/testing";
+import { Child } from "./child-process.ts";
+import { Cleanup } from "./cleanup.ts";
+import type { ClientConfig, ClientMessage } from "./client-child.ts";
+import { readFeed } from "./feed.ts";
+import { type Fate, GateProxy, PASS } from "./gate-proxy.ts";
+import { homeServer } from "./home.ts";
+import { type Acknowledged, judgeBooks, judgeFeed } from "./oracle.ts";
+import { IMPATIENT, type QueueFile, type Tuning } from "./queue-file.ts";
+import { pause, percentile, type Report, until } from "./report.ts";
+
+const SPACE = "home";
+const PRINCIPAL = "ada";
+const AT_ONCE = 12;
+
+type Client = Child<ClientMessage>;
+
+/** A server behind a gate, one queue file, and the processes that share it. */
+class House implements AsyncDisposable {
+  readonly acknowledged: Acknowledged[] = [];
+  readonly faults: string[] = [];
+  readonly gate: GateProxy;
+  readonly #cleanup: Cleanup;
+  readonly #origin: string;
+  readonly #file: QueueFile;
+  readonly #tuning: Tuning;
+  readonly #seed: string;
+  #started = 0;
+  #tags = 0;
+
+  private constructor(cleanup: Cleanup, gate: GateProxy, origin: string, tuning: Tuning, seed: string) {
+    this.#cleanup = cleanup;
+    this.gate = gate;
+    this.#origin = origin;
+    this.#tuning = tuning;
+    this.#seed = seed;
+    const path = join(cleanup.folder(), "queue.db");
+    this.#file = { path, keyHex: randomBytes(32).toString("hex"), baseUrl: gate.url, space: SPACE, principal: PRINCIPAL };
+  }
+
+  static async open(tuning: Tuning, seed: string): Promise<House> {
+    const cleanup = new Cleanup();
+    const { url } = cleanup.closing(await listen(homeServer(memoryStorage())));
+    const gate = cleanup.closing(await GateProxy.start(() => url));
+    return new House(cleanup, gate, url, tuning, seed);
+  }
+
+  async start(): Promise<Client> {
+    const number = ++this.#started;
+    const config: ClientConfig = {
+      file: this.#file,
+      tuning: this.#tuning,
+      seed: `${this.#seed}/${number}`,
+      prefix: `p${number}`,
+      maxWaiting: 0,
+    };
+    const child: Client = new Child(this.#cleanup, "./client-child.ts", config);
+    child.onMessage((message) => {
+      if (message.says === "stored") this.acknowledged.push({ id: message.id, seq: message.seq });
+      if (message.says === "problem") this.faults.push(`process ${number}: ${message.what} ${message.code}`);
+    });
+    await child.hear("ready");
+    return child;
+  }
+
+  async enqueue(client: Client, count: number): Promise<void> {
+    const tag = ++this.#tags;
+    client.tell({ do: "enqueue", count, tag });
+    await client.hear("enqueued", { where: (message) => message.tag === tag, timeoutMs: 60_000 });
+  }
+
+  async drain(client: Client): Promise<void> {
+    const tag = ++this.#tags;
+    client.tell({ do: "drain", tag, timeoutMs: 60_000 });
+    const { empty, reason } = await client.hear("drained", { where: (message) => message.tag === tag, timeoutMs: 70_000 });
+    if (!empty) this.faults.push(`not drained: ${reason}`);
+  }
+
+  /** The books and the feed, once nothing is sent any more. */
+  async judge(witness: Client): Promise<Pick<Report, "figures" | "faults">> {
+    const tag = ++this.#tags;
+    witness.tell({ do: "status", tag });
+    const { status } = await witness.hear("status", { where: (message) => message.tag === tag });
+    const changes = await readFeed(this.#origin, SPACE, PRINCIPAL);
+    const judged = judgeFeed(this.acknowledged, changes);
+    const changed = [...this.gate.sentByKey()].filter(([, { bytes }]) => bytes.size > 1);
+    return {
+      figures: judged.figures,
+      faults: [
+        ...judged.faults,
+        ...judgeBooks(status, changes.length),
+        ...this.faults,
+        ...changed.map(([key]) => `key ${key} was sent with different bytes`),
+      ],
+    };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#cleanup[Symbol.asyncDispose]();
+  }
+}
+
+/** Catches the next batch at the gate, and lets it or its answer go when told. */
+function trap(gate: GateProxy, what: "hold_answer" | "hold_request"): { readonly sprung: Promise<void>; release(): void } {
+  let release: () => void = () => {};
+  const until = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let spring: () => void = () => {};
+  const sprung = new Promise<void>((resolve) => {
+    spring = resolve;
+  });
+  let isArmed = true;
+  gate.decide = ({ path }): Fate => {
+    if (!isArmed || !path.endsWith("/sync/ops")) return PASS;
+    isArmed = false;
+    spring();
+    return { do: what, until };
+  };
+  return { sprung, release };
+}
+
+/** Resolves with the ms from now until `client` says that it has the lock. */
+async function takeover(client: Client, from: number): Promise<number> {
+  const start = performance.now();
+  await client.hear("lock", { from, where: ({ change }) => change === "taken_over" || change === "acquired", timeoutMs: 20_000 });
+  return performance.now() - start;
+}
+
+/** Whoever said last that it has the lock. */
+function holds(client: Client): boolean {
+  const last = client.messages.findLast(({ says }) => says === "lock") as Extract<ClientMessage, { says: "lock" }> | undefined;
+  return last?.change === "acquired" || last?.change === "taken_over";
+}
+
+export async function killHolder({ rounds, seed }: { readonly rounds: number; readonly seed: number }): Promise<Report> {
+  // The lock as it is by default: ten seconds, two minutes. Only the fast lock can make a takeover this quick.
+  await using house = await House.open(IMPATIENT, `kill-holder ${seed}`);
+  const random = new SeededRandom(`kill-holder ${seed}`);
+  const times: number[] = [];
+  let follower = await house.start();
+  for (let round = 1; round <= rounds; round++) {
+    const holder = await house.start();
+    const caught = trap(house.gate, random.pick(["hold_answer", "hold_request"]));
+    await house.enqueue(holder, AT_ONCE);
+    await caught.sprung;
+    await until("the new process to hold the lock", () => holds(holder));
+    await house.enqueue(follower, AT_ONCE);
+    // Anywhere between two looks of the follower.
+    await pause(random.integer(0, 500));
+    const from = follower.messages.length;
+    holder.signal("SIGKILL");
+    times.push(await takeover(follower, from));
+    await holder.kill();
+    // A request of the dead arrives now, or its answer goes nowhere.
+    caught.release();
+    await house.drain(follower);
+    if (round % 5 === 0) {
+      await follower.kill();
+      follower = await house.start();
+    }
+  }
+  const { figures, faults } = await house.judge(follower);
+  const maxMs = Math.max(...times);
+  return {
+    scenario: "kill-holder",
+    figures: { kills: rounds, ...figures, takeover_p50_ms: Math.round(percentile(times, 0.5)), takeover_max_ms: Math.round(maxMs) },
+    faults: maxMs < 1000 ? faults : [...faults, `a takeover took ${Math.round(maxMs)} ms, the promise is under 1000`],
+  };
+}
+
+const FREEZING: Tuning = { ...IMPATIENT, lock: { heartbeatMs: 100, staleMs: 1000 } };
+
+export async function freezeHolder({ rounds, seed }: { readonly rounds: number; readonly seed: number }): Promise<Report> {
+  await using house = await House.open(FREEZING, `freeze-holder ${seed}`);
+  const times: number[] = [];
+  const first = await house.start();
+  const second = await house.start();
+  let lateRecords = 0;
+  for (let round = 1; round <= rounds; round++) {
+    const [holder, follower] = round % 2 === 1 ? [first, second] : [second, first];
+    // Asleep while its answer is on the way, or while its request is.
+    const caught = trap(house.gate, round % 4 < 2 ? "hold_answer" : "hold_request");
+    await house.enqueue(holder, AT_ONCE);
+    await caught.sprung;
+    await until("the process to hold the lock", () => holds(holder));
+    await house.enqueue(follower, AT_ONCE);
+    const from = follower.messages.length;
+    holder.signal("SIGSTOP");
+    times.push(await takeover(follower, from));
+    await house.drain(follower);
+    caught.release();
+    // It wakes with an answer in its hands, or sends what it had begun, and must find out that it is too late.
+    const asleep = holder.messages.length;
+    holder.signal("SIGCONT");
+    await holder.hear("lock", { from: asleep, where: ({ change }) => change === "lost", timeoutMs: 10_000 });
+    lateRecords += holder.messages.slice(asleep).filter(({ says }) => says === "succeeded").length;
+    // It goes on: it still enqueues, and whoever is free sends.
+    await house.enqueue(holder, AT_ONCE);
+    await house.drain(holder);
+    await house.drain(follower);
+  }
+  const { figures, faults } = await house.judge(first);
+  return {
+    scenario: "freeze-holder",
+    figures: {
+      freezes: rounds,
+      ...figures,
+      recorded_by_the_woken: lateRecords,
+      takeover_p50_ms: Math.round(percentile(times, 0.5)),
+      takeover_max_ms: Math.round(Math.max(...times)),
+    },
+    faults: lateRecords === 0 ? faults : [...faults, `a woken holder recorded ${lateRecords} outcomes that were no longer its own`],
+  };
+}
+
+export async function manyWriters({
+  processes,
+  each,
+  seed,
+}: {
+  readonly processes: number;
+  readonly each: number;
+  readonly seed: number;
+}): Promise<Report> {
+  await using house = await House.open(IMPATIENT, `many-writers ${seed}`);
+  const clients = await Promise.all(Array.from({ length: processes }, () => house.start()));
+  await Promise.all(clients.map((client) => house.enqueue(client, each)));
+  await Promise.all(clients.map((client) => house.drain(client)));
+  const { figures, faults } = await house.judge(clients[0] as Client);
+  const seqs = house.acknowledged.map(({ seq }) => seq).toSorted((a, b) => a - b);
+  const isGapless = seqs.every((seq, index) => seq === index + (seqs[0] as number));
+  const holders = clients.filter((client) => client.messages.some((message) => message.says === "lock" && message.change === "acquired"));
+  return {
+    scenario: "many-writers",
+    figures: { processes, ...figures, processes_that_held_the_lock: holders.length },
+    faults: isGapless ? faults : [...faults, "the seqs are not one gapless row"],
+  };
+}
