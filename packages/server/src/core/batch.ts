@@ -40,13 +40,14 @@ export function observe(state: BatchState, operation: Operation, result: Operati
   const { outcome } = result;
   if (outcome === "applied" || outcome === "noop" || outcome === "applied_before") return state;
   const failedKeys = operation.key === null ? state.failedKeys : new Set(state.failedKeys).add(operation.key);
-  // A cancelled operation is settled: its entity goes on without it, only its dependents cannot.
-  if (outcome === "cancelled") return { ...state, failedKeys };
   const stops = outcome === "conflict" || outcome === "retry" || outcome === "skipped";
+  const hasEnded = state.hasEnded || (state.ordering === "global" && (stops || !consumesTurn));
+  // A cancelled operation is settled: its entity goes on without it, only its dependents cannot.
+  if (outcome === "cancelled") return { ...state, failedKeys, hasEnded };
   return {
     ...state,
     failedKeys,
-    hasEnded: state.hasEnded || (state.ordering === "global" && (stops || !consumesTurn)),
+    hasEnded,
     stoppedLanes: outcome === "conflict" || outcome === "retry" ? new Set(state.stoppedLanes).add(laneOf(operation)) : state.stoppedLanes,
     heldEntities: new Set(state.heldEntities).add(entityOf(operation)),
   };

@@ -59,14 +59,16 @@ function fromLedger(operation: Operation, bench: Bench): Judgement | null {
 }
 
 /**
- * A settled operation takes its turn too, if that has not been consumed yet: a marker that was written by a cancel or a successor
- * had no number then. Before its turn it waits like any other.
+ * A settled operation takes its turn too, if that has not been consumed yet: what was applied under another client id, or a marker
+ * that a cancel or a successor wrote, had no number then. Before its turn it waits like any other.
  */
 function settledBefore(operation: Operation, bench: Bench, result: OperationResult): Judgement {
   const { working, envelope, fence } = bench;
   const { client } = working;
   if (envelope.ordering === "global" && operation.opNumber !== undefined && client !== null && fence.kind !== "refused") {
     const turn = turnOf(client.lastOpNumber, operation.opNumber);
+    // A late copy of what was cancelled: its number belongs to whoever comes in its place by now.
+    if (result.outcome === "cancelled" && !operation.isCancelled) return { result, consumesTurn: turn === "past", isReplay: true };
     if (turn === "ahead") return refused(operation, outOfOrder(client.lastOpNumber, operation.opNumber));
     if (turn === "next") working.client = { ...client, lastOpNumber: operation.opNumber };
   }

@@ -92,6 +92,15 @@ export const orderCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual(outcomes(await ada.ops([{ ...b, cancelled: true }], global)), ["cancelled CONFLICT"]);
   }),
 
+  serverCase("a late copy of a cancelled operation takes no number away from what comes in its place", async (world) => {
+    const ada = world.client();
+    const [late, next] = [ada.operation({ op_number: 1 }), ada.operation({ op_number: 1 })];
+    await ada.cancel(late.key);
+    assert.deepEqual(outcomes(await ada.ops([late, ada.operation({ op_number: 2 })], global)), ["cancelled CONFLICT", "skipped BLOCKED"]);
+    assert.deepEqual(outcomes(await ada.ops([next], global)), ["applied"]);
+    assert.deepEqual(outcomes(await ada.ops([late], global)), ["cancelled CONFLICT"]);
+  }),
+
   serverCase("applied_before in its place does not stop what follows", async (world) => {
     const ada = world.client();
     const [a] = numbered([ada.operation()]) as [WireOperation];
