@@ -22,7 +22,6 @@ describe("payload", () => {
     const checked = accepted({ name: "Küche", tags: ["a", null, true], n: -1.5, o: {} });
     expect(checked.value).toEqual({ name: "Küche", tags: ["a", null, true], n: -1.5, o: {} });
     expect(checked.text).toBe('{"name":"Küche","tags":["a",null,true],"n":-1.5,"o":{}}');
-    expect(checked.sizeBytes).toBe(new TextEncoder().encode(checked.text).length);
   });
   test.each([null, true, 0, "text", [], {}, [[]], [{}, [1]]])("Q8 %j is JSON", (value) => {
     expect(accepted(value).value).toEqual(value);

@@ -15,7 +15,6 @@ export type CheckedPayload =
       /** A plain copy: what the caller does to its own object afterwards changes nothing here. */
       readonly value: Json;
       readonly text: string;
-      readonly sizeBytes: number;
     }
   | {
       readonly ok: false;
@@ -46,8 +45,9 @@ export function checkPayload(input: unknown, limits: PayloadLimits = PAYLOAD_LIM
     const walked = walk(input, limits, stack);
     if (typeof walked === "string") return refuse(stack, walked);
     const text = JSON.stringify(walked.value);
-    const sizeBytes = utf8SizeBytes(text);
-    return sizeBytes > limits.maxBytes ? tooLarge(limits) : { ok: true, value: walked.value as Json, text, sizeBytes };
+    // No UTF-16 unit takes more than three bytes of UTF-8: counting is for the large ones.
+    if (text.length * 3 > limits.maxBytes && utf8SizeBytes(text) > limits.maxBytes) return tooLarge(limits);
+    return { ok: true, value: walked.value as Json, text };
   } catch (error) {
     if (error === TOO_LARGE) return tooLarge(limits);
     // A getter or a proxy of the caller threw.

@@ -87,6 +87,9 @@ function tail(bytes: Uint8Array, at: number): number {
   return value;
 }
 
+/** Two hex digits a byte: `toString(16)` with padding takes five times as long. */
+const HEX: readonly string[] = /* @__PURE__ */ Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 function hex32(value: number): string {
-  return (value >>> 0).toString(16).padStart(8, "0");
+  return `${HEX[value >>> 24]}${HEX[(value >>> 16) & 0xff]}${HEX[(value >>> 8) & 0xff]}${HEX[value & 0xff]}`;
 }
