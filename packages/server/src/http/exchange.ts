@@ -56,7 +56,7 @@ export class Exchange {
   }
 
   /** Reads the body's envelope and judges its clock. @throws RequestRefused 400, 413, 415 */
-  envelope<P>(readPayload: Check<P>): RequestEnvelope<P> {
+  envelope<P>(readPayload: Check<P>, { isWrite = true }: { readonly isWrite?: boolean } = {}): RequestEnvelope<P> {
     const value = this.json;
     if (value === undefined) throw new RequestRefused(invalid("body", "required", "the request needs a body {meta, payload}", 400));
     const parsed = parseRequestEnvelope(value, readPayload);
@@ -65,7 +65,7 @@ export class Exchange {
       const tooLarge: Partial<Refusal> = code === "PAYLOAD_TOO_LARGE" ? { status: 413, code } : {};
       throw new RequestRefused({ ...invalid(path, problem, `${path === "" ? "the body" : path} ${problem}`, 400), ...tooLarge });
     }
-    this.#judgeClock(parsed.value.meta.timestamp);
+    this.#judgeClock(parsed.value.meta.timestamp, isWrite);
     return parsed.value;
   }
 
@@ -101,10 +101,11 @@ export class Exchange {
     return this.#json.value;
   }
 
-  #judgeClock(timestamp: string): void {
+  /** Only writes are refused: a client with a wrong clock learns the right one from the handshake. */
+  #judgeClock(timestamp: string, isWrite: boolean): void {
     const skewMs = (parseIso(timestamp) ?? this.now) - this.now;
     this.deps.metrics.skew(skewMs);
-    if (this.deps.clockSkew !== "refuse" || Math.abs(skewMs) <= MAX_CLOCK_SKEW_MS) return;
+    if (!isWrite || this.deps.clockSkew !== "refuse" || Math.abs(skewMs) <= MAX_CLOCK_SKEW_MS) return;
     throw new RequestRefused({
       status: 400,
       code: "CLOCK_SKEW",

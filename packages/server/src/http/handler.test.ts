@@ -306,6 +306,8 @@ describe("clocks", () => {
     for (const byMs of [300_001, -300_001]) {
       const answer = await create(world, byMs);
       expect(said(answer)).toEqual([400, "CLOCK_SKEW"]);
+      const shake = { ...(late(world, byMs) as object), payload: { protocol: { min: 1, max: 1 } } };
+      expect((await world.client().send({ method: "POST", path: "/api/v1/sync/handshake", json: shake })).status).toBe(200);
       expect(answer.error?.details).toMatchObject({ skew_ms: byMs, server_time: new Date(world.timer.now()).toISOString() });
     }
   });

@@ -36,7 +36,7 @@ export const syncRoutes: readonly Route[] = [
 
 async function handshake(exchange: Exchange): Promise<Reply> {
   // The account that the client expects is for the client to compare: the answer says whom the token names.
-  exchange.envelope(parseHandshakeRequest);
+  exchange.envelope(parseHandshakeRequest, { isWrite: false });
   const { deps, session } = exchange;
   const { registry, limits } = deps;
   const generation = await readSpace(exchange, async (_, space) => space.generation);

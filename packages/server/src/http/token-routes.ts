@@ -18,7 +18,7 @@ async function answer(exchange: Exchange, route: TokenRoute): Promise<Reply> {
   const body = exchange.json;
   if (!isJsonObject(body)) throw new RequestRefused(invalid("body", "object", "the body must be a JSON object", 400));
   if (body.meta !== undefined && body.payload !== undefined) {
-    return { status: 200, data: await route.handle(exchange.envelope(inspectPayload).payload, exchange.request) };
+    return { status: 200, data: await route.handle(exchange.envelope(inspectPayload, { isWrite: false }).payload, exchange.request) };
   }
   // A person with curl, or a sign-in page that knows no envelope.
   const payload = inspectPayload(body);
