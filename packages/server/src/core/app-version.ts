@@ -15,7 +15,7 @@ export function parseVersion(text: string): Version | undefined {
 }
 
 /** Negative when `a` is older. */
-export function compareVersions(a: Version, b: Version): number {
+function compareVersions(a: Version, b: Version): number {
   for (const [index, number] of a.numbers.entries()) {
     const difference = number - (b.numbers[index] as number);
     if (difference !== 0) return difference;

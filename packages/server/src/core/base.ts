@@ -13,11 +13,7 @@ export function currentState(row: EntityRow): CurrentState {
  * The version that a base stands for: its own, or what the operation with the key `after` left behind. Undefined when that
  * operation is unknown, was refused, or was about another entity: then nothing can be said to follow it.
  */
-export function baseVersion(
-  base: Base,
-  ledger: ReadonlyMap<string, LedgerRow>,
-  entity: Pick<EntityRow, "type" | "id">,
-): number | undefined {
+function baseVersion(base: Base, ledger: ReadonlyMap<string, LedgerRow>, entity: Pick<EntityRow, "type" | "id">): number | undefined {
   if ("version" in base) return base.version;
   const after = ledger.get(base.after);
   if (after === undefined || after.entityType !== entity.type || after.entityId !== entity.id) return undefined;

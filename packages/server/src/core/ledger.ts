@@ -71,7 +71,7 @@ export function mismatch(key: string): Refusal {
 }
 
 /** Keys first sent before this moment may have been forgotten. */
-export function knownSince(space: SpaceRow, now: EpochMs): EpochMs {
+function knownSince(space: SpaceRow, now: EpochMs): EpochMs {
   return Math.max(space.knownSince, now - LEDGER_WINDOW_MS) as EpochMs;
 }
 

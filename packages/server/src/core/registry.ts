@@ -131,7 +131,7 @@ export interface Registry {
   readonly operations: ReadonlyMap<string, NamedOperation>;
 }
 
-export const PLAIN_TYPES = ["CREATE", "UPDATE", "DELETE"] as const;
+const PLAIN_TYPES = ["CREATE", "UPDATE", "DELETE"] as const;
 
 const ENTITY_TYPE = /^[a-z][a-z0-9_.-]{0,63}$/i;
 const PATH = /^[a-z0-9][a-z0-9_-]*(?:\/[a-z0-9][a-z0-9_-]*)*$/;

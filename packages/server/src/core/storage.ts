@@ -53,8 +53,7 @@ export interface ChangeRow {
   readonly at: EpochMs;
 }
 
-export const STORED_OUTCOMES = ["applied", "noop", "rejected", "cancelled"] as const;
-export type StoredOutcome = (typeof STORED_OUTCOMES)[number];
+export type StoredOutcome = "applied" | "noop" | "rejected" | "cancelled";
 
 export interface LedgerRow {
   readonly key: string;

@@ -9,7 +9,7 @@ import { type ChangeRow, type ClientRow, type EntityRef, type EntityRow, type Le
 const PROVISIONAL = 2 ** 52;
 
 /** The real seq, once the first of this transaction is known. */
-export function settledSeq(seq: number, firstSeq: number): number {
+function settledSeq(seq: number, firstSeq: number): number {
   return seq < PROVISIONAL ? seq : firstSeq + (seq - PROVISIONAL);
 }
 

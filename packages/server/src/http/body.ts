@@ -25,7 +25,7 @@ export function readJson(request: PlainRequest, maxBytes: number): Json | undefi
   }
 }
 
-export function tooLarge(maxBytes: number): Refusal {
+function tooLarge(maxBytes: number): Refusal {
   return {
     status: 413,
     code: "PAYLOAD_TOO_LARGE",

@@ -18,7 +18,7 @@ function lives(at: number, side: keyof CommitHooks): { readonly dying: ContractW
 }
 
 describe("a server killed", () => {
-  test("before its commit leaves nothing: the same batch again is executed", async () => {
+  test("B1 before its commit leaves nothing: the same batch again is executed", async () => {
     const { dying, reborn } = lives(1, "beforeCommit");
     const ada = dying.client();
     const batch = [ada.operation(), ada.operation()];
@@ -33,7 +33,7 @@ describe("a server killed", () => {
     ]);
   });
 
-  test("after its commit loses only the answer: the same batch again is replayed", async () => {
+  test("B1 after its commit loses only the answer: the same batch again is replayed", async () => {
     const { dying, reborn } = lives(1, "afterCommit");
     const ada = dying.client();
     const batch = [ada.operation(), ada.operation()];
@@ -56,7 +56,7 @@ describe("a server killed", () => {
     expect((await ada.pull()).status).toBe(503);
   });
 
-  test("at any commit, on either side, applies each operation exactly once in the end", async () => {
+  test("B1 at any commit, on either side, applies each operation exactly once in the end", async () => {
     for (const side of ["beforeCommit", "afterCommit"] as const) {
       for (let at = 1; at <= 6; at++) {
         const { dying, reborn } = lives(at, side);

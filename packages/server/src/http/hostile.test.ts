@@ -20,7 +20,7 @@ function expectSane(answer: RestAnswer): void {
 
 const POSTS = ["/api/v1/sync/ops", "/api/v1/sync/handshake", "/api/v1/devices", "/api/v1/devices/x/rename", "/api/v1/devices/x/ping"];
 
-test("any JSON at all, at any address", async () => {
+test("A1 any JSON at all, at any address", async () => {
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...POSTS), anything, async (path, body) => {
       expectSane(await ada.send({ method: "POST", path, json: body, headers: { ...json, "idempotency-key": world.id() } }));
@@ -29,7 +29,7 @@ test("any JSON at all, at any address", async () => {
   );
 });
 
-test("any payload in a good envelope", async () => {
+test("A1 any payload in a good envelope", async () => {
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...POSTS), anything, async (path, payload) => {
       const headers = { ...json, "idempotency-key": world.id() };
@@ -39,7 +39,7 @@ test("any payload in a good envelope", async () => {
   );
 });
 
-test("a good batch with one member made strange", async () => {
+test("A1 a good batch with one member made strange", async () => {
   const members = Object.keys(ada.operation()) as (keyof WireOperation)[];
   const all = [...members, "base", "supersedes", "lane", "depends_on", "group", "op_number", "cancelled", "txn_token"] as const;
   await fc.assert(
@@ -52,7 +52,7 @@ test("a good batch with one member made strange", async () => {
   );
 });
 
-test("bytes that are no JSON", async () => {
+test("A1 bytes that are no JSON", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...POSTS),
@@ -67,7 +67,7 @@ test("bytes that are no JSON", async () => {
   );
 });
 
-test("any headers, queries, cursors and page tokens", async () => {
+test("A1 any headers, queries, cursors and page tokens", async () => {
   const names = [
     "if-match",
     "if-none-match",

@@ -53,7 +53,7 @@ async function create(url: string, { key, id }: Pending): Promise<{ readonly sta
   return { status: answer.status, isReplay: answer.headers.get("idempotent-replayed") === "true" };
 }
 
-test("a server killed again and again, in the middle of its commits, loses nothing it answered and applies nothing twice", async () => {
+test("B1 B3 a server killed again and again, in the middle of its commits, loses nothing it answered and applies nothing twice", async () => {
   const all: Pending[] = Array.from({ length: OPERATIONS }, () => ({ key: crypto.randomUUID(), id: crypto.randomUUID() }));
   const waiting = new Set(all);
   const answered = new Set<Pending>();

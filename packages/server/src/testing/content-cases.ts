@@ -52,7 +52,7 @@ export const contentCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal((await ada.changes()).head_seq, 1);
   }),
 
-  serverCase("a base by version holds or conflicts, and the conflict shows what is there", async (world) => {
+  serverCase("B2 a base by version holds or conflicts, and the conflict shows what is there", async (world) => {
     const ada = world.client();
     const id = world.id();
     const created = ada.operation({ entity_id: id });
@@ -67,7 +67,7 @@ export const contentCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual([conflict_type, server_version, client_version, last_modified_by], ["version_mismatch", 2, 1, "ada"]);
   }),
 
-  serverCase("a base by predecessor holds only right after that predecessor", async (world) => {
+  serverCase("B2 a base by predecessor holds only right after that predecessor", async (world) => {
     const ada = world.client();
     const id = world.id();
     const create = ada.operation({ entity_id: id });
@@ -99,7 +99,7 @@ export const contentCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal((await ada.op(update(id, { size: 1 }, { base: { after: noop.key } }))).outcome, "applied");
   }),
 
-  serverCase("creating what exists is a conflict, also when it is equal", async (world) => {
+  serverCase("B2 creating what exists is a conflict, also when it is equal", async (world) => {
     const ada = world.client();
     const id = await device(ada);
     const again = await ada.op({ entity_id: id });
@@ -141,7 +141,7 @@ export const contentCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal((await ada.op({ entity_id: id, base: { version: 4 } })).version, 5);
   }),
 
-  serverCase("a stale delete is a conflict", async (world) => {
+  serverCase("B2 a stale delete is a conflict", async (world) => {
     const ada = world.client();
     const id = await device(ada);
     await ada.op(update(id, { size: 1 }));

@@ -270,7 +270,7 @@ export class ContractClient {
   }
 }
 
-export function readAnswer({ status, headers, body }: PlainResponse): RestAnswer {
+function readAnswer({ status, headers, body }: PlainResponse): RestAnswer {
   const type = headers["Content-Type"] ?? "";
   const content = type.includes("json") && body !== "" ? (JSON.parse(body) as Partial<RestAnswer>) : {};
   const { data, error, meta } = content;

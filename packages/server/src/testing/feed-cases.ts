@@ -11,7 +11,7 @@ async function devices(client: ContractClient, count: number): Promise<void> {
 const seqs = ({ changes }: ChangesPage): number[] => changes.map(({ seq }) => seq);
 
 export const feedCases: readonly ContractCase<OpenStorage>[] = [
-  serverCase("pages continue where the last one ended", async (world) => {
+  serverCase("B3 pages continue where the last one ended", async (world) => {
     const ada = world.client();
     await devices(ada, 5);
     const first = await ada.changes({ limit: "2" });
@@ -44,7 +44,7 @@ export const feedCases: readonly ContractCase<OpenStorage>[] = [
     });
   }),
 
-  serverCase("a page never splits a transaction, however small the page", async (world) => {
+  serverCase("B3 a page never splits a transaction, however small the page", async (world) => {
     const ada = world.client();
     const group = Array.from({ length: 7 }, () => ada.operation({ group: "g" }));
     await ada.ops([ada.operation(), ada.operation(), ...group, ada.operation()]);

@@ -5,7 +5,7 @@ import { serverCase } from "./contract-case.ts";
 import type { ContractCase, OpenStorage } from "./storage-contract.ts";
 
 export const ledgerCases: readonly ContractCase<OpenStorage>[] = [
-  serverCase("a repeated operation is answered from the ledger and not executed again", async (world) => {
+  serverCase("B1 a repeated operation is answered from the ledger and not executed again", async (world) => {
     const ada = world.client();
     const create = ada.operation();
     const [first] = await ada.ops([create]);
@@ -15,7 +15,7 @@ export const ledgerCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal((await ada.changes()).changes.length, 1);
   }),
 
-  serverCase("duplicates in flight at once: one executes, the others replay", async (world) => {
+  serverCase("B1 duplicates in flight at once: one executes, the others replay", async (world) => {
     const ada = world.client();
     const create = ada.operation();
     const results = await Promise.all(Array.from({ length: 8 }, () => ada.ops([create])));
@@ -25,7 +25,7 @@ export const ledgerCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal((await ada.changes()).head_seq, 1);
   }),
 
-  serverCase("one key with other content is refused and changes nothing", async (world) => {
+  serverCase("B1 one key with other content is refused and changes nothing", async (world) => {
     const ada = world.client();
     const create = ada.operation();
     await ada.ops([create]);
@@ -51,7 +51,7 @@ export const ledgerCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal(again?.replayed, true);
   }),
 
-  serverCase("keys belong to a principal and a space", async (world) => {
+  serverCase("B1 keys belong to a principal and a space", async (world) => {
     const create = world.client().operation();
     const [ada, bob, elsewhere] = ["ada@home", "bob@home", "ada@cabin"].map((account) => world.client(account));
     await ada?.ops([create]);
@@ -60,7 +60,7 @@ export const ledgerCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal((await elsewhere?.verdict(create.key))?.verdict, "unknown");
   }),
 
-  serverCase("definite rejections are stored and replayed", async (world) => {
+  serverCase("B1 definite rejections are stored and replayed", async (world) => {
     const ada = world.client();
     const update = ada.operation({ type: "UPDATE" });
     const [first] = await ada.ops([update]);
@@ -72,7 +72,7 @@ export const ledgerCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal((await ada.verdict(update.key)).verdict, "rejected");
   }),
 
-  serverCase("a conflict is not stored: the same operation may succeed later", async (world) => {
+  serverCase("B1 a conflict is not stored: the same operation may succeed later", async (world) => {
     const ada = world.client();
     const id = world.id();
     await ada.op({ entity_id: id });
@@ -131,7 +131,7 @@ export const ledgerCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual([verdict.verdict, verdict.result], ["applied", { ...result, replayed: true }]);
   }),
 
-  serverCase("a cancelled key is never executed, however late its operation arrives", async (world) => {
+  serverCase("B1 a cancelled key is never executed, however late its operation arrives", async (world) => {
     const ada = world.client();
     const create = ada.operation();
     assert.equal((await ada.cancel(create.key)).verdict, "cancelled");
@@ -150,7 +150,7 @@ export const ledgerCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual([verdict.verdict, verdict.result?.commit_seq], ["applied", 1]);
   }),
 
-  serverCase("an operation that supersedes another one blocks its late copy", async (world) => {
+  serverCase("B1 an operation that supersedes another one blocks its late copy", async (world) => {
     const ada = world.client();
     const old = ada.operation();
     const renewed = ada.operation({ entity_id: old.entity_id, payload: { name: "new" }, supersedes: [old.key] });
@@ -159,7 +159,7 @@ export const ledgerCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal((await ada.verdict(old.key)).verdict, "cancelled");
   }),
 
-  serverCase("an operation whose predecessor was applied says so and writes nothing", async (world) => {
+  serverCase("B1 an operation whose predecessor was applied says so and writes nothing", async (world) => {
     const ada = world.client();
     const old = ada.operation();
     await ada.ops([old]);

@@ -36,7 +36,7 @@ export const orderCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual([again?.outcome, again?.replayed], ["applied", true]);
   }),
 
-  serverCase("a client belongs to its principal", async (world) => {
+  serverCase("A5 a client belongs to its principal", async (world) => {
     const ada = world.client();
     await ada.ops([ada.operation()]);
     const bob = world.client("bob@home");
@@ -267,7 +267,7 @@ export const orderCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual(outcomes(results), ["applied", "applied", "rejected VALIDATION_ERROR"]);
   }),
 
-  serverCase("concurrent batches of many clients leave a feed without holes or doubles", async (world) => {
+  serverCase("B3 concurrent batches of many clients leave a feed without holes or doubles", async (world) => {
     const clients = Array.from({ length: 16 }, (_, index) => world.client(`p${index}@home`));
     await Promise.all(clients.flatMap((client) => [1, 2, 3].map(() => client.ops(Array.from({ length: 5 }, () => client.operation())))));
     const [first] = clients;

@@ -9,7 +9,7 @@ const said = ({ status, error }: RestAnswer): unknown[] => [status, error?.code]
 const currentOf = ({ error }: RestAnswer): JsonObject => error?.details?.current as JsonObject;
 
 export const restCases: readonly ContractCase<OpenStorage>[] = [
-  serverCase("POST creates with the client's id, once for its key", async (world) => {
+  serverCase("B1 POST creates with the client's id, once for its key", async (world) => {
     const ada = world.client();
     const [id, key] = [world.id(), world.id()];
     const first = await ada.rest("POST", "devices", { key, payload: { id, name: "lamp" } });
@@ -47,7 +47,7 @@ export const restCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal(quoted.headers["Idempotent-Replayed"], "true");
   }),
 
-  serverCase("both faces share one ledger", async (world) => {
+  serverCase("B1 both faces share one ledger", async (world) => {
     const ada = world.client();
     const create = ada.operation();
     await ada.ops([create]);
@@ -114,7 +114,7 @@ export const restCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual(said(await ada.rest("POST", "devices", { payload: { id, name: "x" } })), [410, "GONE"]);
   }),
 
-  serverCase("a stale If-Match is 412, a stale version in the payload 409, both with what is there", async (world) => {
+  serverCase("B2 a stale If-Match is 412, a stale version in the payload 409, both with what is there", async (world) => {
     const ada = world.client();
     const id = world.id();
     await ada.rest("POST", "devices", { payload: { id, name: "lamp" } });
