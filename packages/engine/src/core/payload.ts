@@ -165,5 +165,10 @@ function refuse(stack: readonly Frame[], problem: string): CheckedPayload {
 }
 
 function tooLarge(limits: PayloadLimits): CheckedPayload {
-  return { ok: false, code: "OPERATION_TOO_LARGE", path: "", problem: `must not be larger than ${limits.maxBytes} bytes as JSON` };
+  return {
+    ok: false,
+    code: "OPERATION_TOO_LARGE",
+    path: "",
+    problem: `must not be larger than ${limits.maxBytes} bytes as JSON; keep what is large elsewhere, and queue where it is`,
+  };
 }

@@ -58,9 +58,12 @@ export class Intake {
     if (typeof input !== "object" || input === null) throw invalid("enqueue needs an object: { type, entityType, entityId, payload }");
     const { type, entityType } = input;
     if (!PLAIN_TYPES.has(type)) {
-      const text = `"${String(type)}" is no plain type. Enqueue CREATE, UPDATE or DELETE; declare anything else with defineOperation and call run().`;
+      const text = `"${String(type)}" is no plain type. Enqueue CREATE, UPDATE or DELETE; declare anything else with defineOperation and call run(). Nothing was queued.`;
       throw this.#context.settings.registry.operations.has(type)
-        ? new SyncError("INVALID_OPERATION", `"${String(type)}" is a declared operation: call run() with its definition.`)
+        ? new SyncError(
+            "INVALID_OPERATION",
+            `"${String(type)}" is a declared operation: call run() with its definition. Nothing was queued.`,
+          )
         : new SyncError("UNKNOWN_TYPE", text);
     }
     checkName("entityType", entityType);
@@ -80,7 +83,7 @@ export class Intake {
     if (known !== definition) {
       throw new SyncError(
         "UNREGISTERED_OPERATION",
-        `Operation "${String(definition?.name)}" is not registered with this engine. Add it to the option operations: a queued one must be found again after a restart.`,
+        `Operation "${String(definition?.name)}" is not registered with this engine. Add it to the option operations: a queued one must be found again after a restart. Nothing was queued.`,
       );
     }
     const { name } = definition;
@@ -111,7 +114,7 @@ export class Intake {
     if (missing.length > 0) {
       throw new SyncError(
         "MISSING_PATH_PARAMETER",
-        `Operation "${definition.name}": its path ${request.path} needs ${missing.join(", ")}, which the body does not have.`,
+        `Operation "${definition.name}": its path ${request.path} needs ${missing.join(", ")}, which the body does not have. Nothing was queued.`,
       );
     }
   }

@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { SyncError } from "@guardian-sync/protocol";
 import { utf8Decode } from "../format/index.ts";
@@ -25,7 +25,10 @@ export function probeFile(path: string, timeout: number): FileIdentity | undefin
       `The queue file ${path} cannot be made: the folder ${folder} does not exist. Create it first.`,
     );
   }
-  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
+  const file = statSync(path, { throwIfNoEntry: false });
+  if (file?.isDirectory() === true)
+    throw new SyncError("STORAGE_UNAVAILABLE", `${path} is a folder. Give the queue file a name in it, such as ${join(path, "queue.db")}.`);
+  if ((file?.size ?? 0) === 0) return undefined;
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { readOnly: true, timeout });
