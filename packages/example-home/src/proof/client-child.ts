@@ -20,6 +20,8 @@ export type ClientCommand =
   | { readonly do: "enqueue"; readonly count: number; readonly tag: number }
   | { readonly do: "drain"; readonly tag: number; readonly timeoutMs: number }
   | { readonly do: "status"; readonly tag: number }
+  /** Enqueue until the store refuses. */
+  | { readonly do: "fill" }
   | { readonly do: "close" };
 export type ClientMessage =
   | { readonly says: "ready" }
@@ -30,9 +32,16 @@ export type ClientMessage =
   | { readonly says: "enqueued"; readonly tag: number }
   | { readonly says: "drained"; readonly tag: number; readonly empty: boolean; readonly reason: string }
   | { readonly says: "status"; readonly tag: number; readonly status: EngineStatus }
+  /** The queue could not be opened, or would take no more. */
+  | { readonly says: "refused"; readonly name: string; readonly code: string; readonly message: string }
   | { readonly says: "closed" };
 
 const say: (message: ClientMessage) => void = sayLine;
+
+function refused(error: unknown): void {
+  const { name, message, code = "" } = error as Error & { readonly code?: string };
+  say({ says: "refused", name, code, message });
+}
 
 async function obey(sync: SyncEngine, workload: Workload, command: ClientCommand): Promise<void> {
   switch (command.do) {
@@ -46,6 +55,12 @@ async function obey(sync: SyncEngine, workload: Workload, command: ClientCommand
     }
     case "status":
       return say({ says: "status", tag: command.tag, status: await sync.status() });
+    case "fill":
+      try {
+        for (;;) await workload.step();
+      } catch (error) {
+        return refused(error);
+      }
     case "close":
       await sync.close();
       say({ says: "closed" });
@@ -62,7 +77,10 @@ async function enqueueForEver(sync: SyncEngine, workload: Workload, maxWaiting: 
 }
 
 const config = JSON.parse(process.argv[2] ?? "") as ClientConfig;
-const sync = await openQueue(config.file, config.tuning);
+const sync = await openQueue(config.file, config.tuning).catch((error: unknown) => {
+  refused(error);
+  process.exit(1);
+});
 sync.on("lock", ({ change, fence }) => say({ says: "lock", change, fence }));
 sync.on("succeeded", ({ operation, replayed }) => say({ says: "succeeded", id: operation.operationId, replayed }));
 for (const type of ["failed", "parked", "conflict"] as const) {

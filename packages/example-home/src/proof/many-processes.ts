@@ -174,6 +174,38 @@ export async function killHolder({ rounds, seed }: { readonly rounds: number; re
   };
 }
 
+/** The survivor has nothing of its own to do: it must notice what the dead one has left. */
+export async function killBesideIdler({ rounds, seed }: { readonly rounds: number; readonly seed: number }): Promise<Report> {
+  await using house = await House.open(IMPATIENT, `kill-beside-idler ${seed}`);
+  const random = new SeededRandom(`kill-beside-idler ${seed}`);
+  const times: number[] = [];
+  const idler = await house.start();
+  for (let round = 1; round <= rounds; round++) {
+    const holder = await house.start();
+    const caught = trap(house.gate, random.pick(["hold_answer", "hold_request"]));
+    await house.enqueue(holder, AT_ONCE);
+    await caught.sprung;
+    await pause(random.integer(0, 500));
+    const from = idler.messages.length;
+    holder.signal("SIGKILL");
+    times.push(await takeover(idler, from));
+    await holder.kill();
+    caught.release();
+    await house.drain(idler);
+  }
+  const { figures, faults } = await house.judge(idler);
+  return {
+    scenario: "kill-beside-idler",
+    figures: {
+      kills: rounds,
+      ...figures,
+      takeover_p50_ms: Math.round(percentile(times, 0.5)),
+      takeover_max_ms: Math.round(Math.max(...times)),
+    },
+    faults,
+  };
+}
+
 const FREEZING: Tuning = { ...IMPATIENT, lock: { heartbeatMs: 100, staleMs: 1000 } };
 
 export async function freezeHolder({ rounds, seed }: { readonly rounds: number; readonly seed: number }): Promise<Report> {
