@@ -7,7 +7,28 @@ export {
   type RangeMs,
 } from "./faulty-transport.ts";
 export type { Clock, Exchange, HttpRequest, QueueStore, StoreAdapter, Transport } from "../ports/index.ts";
+export {
+  answered,
+  answeredData,
+  answeredHtml,
+  failed,
+  refused,
+  type Reply,
+  ScriptedTransport,
+  type ScriptedTransportOptions,
+  type SeenRequest,
+  type Where,
+} from "./scripted-transport.ts";
 export { SeededRandom } from "./seeded-random.ts";
+export {
+  SwitchedConnectivity,
+  syncHash,
+  type TestEngineOptions,
+  type TestSession,
+  TestWorld,
+  type TestWorldOptions,
+} from "./test-world.ts";
+export { type Judge, operationsIn, PlainRestBackend, TinyBackend } from "./tiny-backend.ts";
 export { Timeline, VirtualClock } from "./virtual-clock.ts";
 export { createEngine } from "../engine/create.ts";
 export type { EngineOptions, Platform } from "../engine/options.ts";

@@ -1,0 +1,169 @@
+import { createHash } from "node:crypto";
+import type { Telemetry } from "@guardian-sync/telemetry";
+import { createEngine } from "../engine/create.ts";
+import type { EngineOptions, Platform } from "../engine/options.ts";
+import type { SyncEngine } from "../engine/sync-engine.ts";
+import type { Connectivity, Hash, StoreAdapter } from "../ports/index.ts";
+import { MemoryDisk, memoryStore } from "../storage/memory.ts";
+import { type Reply, ScriptedTransport } from "./scripted-transport.ts";
+import { SeededRandom } from "./seeded-random.ts";
+import { TinyBackend } from "./tiny-backend.ts";
+import { type Timeline, VirtualClock } from "./virtual-clock.ts";
+
+/** SHA-256 at once, without a turn of the event loop. */
+export const syncHash: Hash = { sha256Hex: (text) => createHash("sha256").update(text).digest("hex") };
+
+export interface TestWorldOptions {
+  readonly seed?: number | string;
+  readonly disk?: MemoryDisk;
+  /** What answers instead of the tiny backend. */
+  readonly backend?: Reply;
+}
+export interface TestSession {
+  readonly account: { readonly space: string; readonly principal: string };
+  readonly token: string;
+  readonly expiresAt?: number;
+}
+export type TestEngineOptions = Partial<Omit<EngineOptions, "backend">> & {
+  readonly backend?: Partial<EngineOptions["backend"]>;
+  readonly platform?: Partial<Platform>;
+};
+
+/**
+ * Virtual time, seeded luck, a disk that survives engines, a scripted network and somebody who is signed in: all that an
+ * engine needs, and nothing real. Start several engines on it for several processes, one after the other for restarts.
+ */
+export class TestWorld {
+  readonly clock: VirtualClock = new VirtualClock();
+  readonly random: SeededRandom;
+  readonly disk: MemoryDisk;
+  readonly backend: TinyBackend = new TinyBackend();
+  readonly transport: ScriptedTransport;
+  readonly connectivity: SwitchedConnectivity = new SwitchedConnectivity();
+  /** `level event_type code`, of everything logged. */
+  readonly logged: string[] = [];
+  /** What the app's `session` function answers. */
+  session: TestSession | null = { account: { space: "home", principal: "ada" }, token: "token-1" };
+  /** How often it was asked, and how often by force. */
+  readonly asked: { calls: number; forced: number } = { calls: 0, forced: 0 };
+  /** Called when it is asked by force. */
+  onForced: () => void = () => {};
+  readonly engines: SyncEngine[] = [];
+  #processes = 0;
+
+  constructor(options: TestWorldOptions = {}) {
+    this.random = new SeededRandom(options.seed ?? 1);
+    this.disk = options.disk ?? new MemoryDisk();
+    this.transport = new ScriptedTransport({ clock: this.clock, otherwise: options.backend ?? this.backend.answer });
+  }
+
+  get timeline(): Timeline {
+    return this.clock.timeline;
+  }
+  get now(): number {
+    return this.clock.now();
+  }
+  get store(): StoreAdapter {
+    return memoryStore({ disk: this.disk });
+  }
+
+  /** One more process on the disk. */
+  async engine(options: TestEngineOptions = {}): Promise<SyncEngine> {
+    const { backend, platform, ...rest } = options;
+    this.#processes += 1;
+    const own: Platform = {
+      clock: this.clock,
+      random: this.random.fork(`process ${this.#processes}`),
+      hash: syncHash,
+      transport: this.transport,
+      connectivity: this.connectivity,
+      owner: `process-${this.#processes}`,
+      ...platform,
+    };
+    const made = createEngine(
+      {
+        store: this.store,
+        telemetry: this.telemetry,
+        ...rest,
+        backend: { baseUrl: "https://api.example.test", session: (request) => this.ask(request.force), ...backend },
+      },
+      own,
+    );
+    const engine = await this.run(made);
+    this.engines.push(engine);
+    return engine;
+  }
+
+  ask(isForced: boolean): TestSession | null {
+    this.asked.calls += 1;
+    if (isForced) {
+      this.asked.forced += 1;
+      this.onForced();
+    }
+    return this.session;
+  }
+
+  get telemetry(): Telemetry {
+    const log =
+      (level: string) =>
+      ({ event_type, code }: { readonly event_type: string; readonly code?: string | undefined }): void => {
+        this.logged.push(`${level} ${event_type}${code === undefined || code === "" ? "" : ` ${code}`}`);
+      };
+    const logger = { debug: log("debug"), info: log("info"), warning: log("warning"), error: log("error"), fatal: log("fatal") };
+    const nothing = { inc() {}, set() {}, observe() {} };
+    return { logger, metrics: { counter: () => nothing, gauge: () => nothing, histogram: () => nothing, gaugeFrom() {} } };
+  }
+
+  /** Lets time pass until `work` has settled. @throws Error when it has not after `limitMs` of virtual time. */
+  async run<T>(work: Promise<T>, limitMs = 3_600_000): Promise<T> {
+    let hasSettled = false;
+    const done = (): void => {
+      hasSettled = true;
+    };
+    work.then(done, done);
+    await this.timeline.run({ untilMs: this.timeline.nowMs + limitMs, stop: () => hasSettled });
+    if (!hasSettled) throw new Error(`nothing settled in ${limitMs} ms of virtual time`);
+    return work;
+  }
+
+  /** Lets time pass. */
+  advance(durationMs: number): Promise<void> {
+    return this.clock.advance(durationMs);
+  }
+
+  /** Sends what can be sent, and says how that ended. */
+  drain(engine: SyncEngine, timeoutMs = 3_600_000): Promise<{ readonly empty: boolean; readonly reason?: string }> {
+    return this.run(engine.drain({ timeoutMs }), timeoutMs + 1000);
+  }
+
+  /** Closes all engines. @throws Error when one of them left a timer, the lock or a request behind. */
+  async close(): Promise<void> {
+    for (const engine of this.engines.splice(0)) await this.run(engine.close());
+    const { disk, timeline, transport } = this;
+    if (timeline.waiting > 0) throw new Error(`${timeline.waiting} timers were left behind`);
+    if (disk.fastLockHolder !== undefined) throw new Error("the fast lock was left behind");
+    if (disk.lock !== undefined && !disk.lock.released) throw new Error(`the processing lock was left to ${disk.lock.owner}`);
+    if (transport.inFlight > 0) throw new Error(`${transport.inFlight} requests were left behind`);
+  }
+}
+
+/** An interface that a test takes up and down. */
+export class SwitchedConnectivity implements Connectivity {
+  #isOnline = true;
+  readonly #listeners = new Set<(online: boolean) => void>();
+
+  online(): boolean {
+    return this.#isOnline;
+  }
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+  subscribe(listener: (online: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+  turn(isOnline: boolean): void {
+    this.#isOnline = isOnline;
+    for (const listener of [...this.#listeners]) listener(isOnline);
+  }
+}
