@@ -13,7 +13,7 @@ export class Gate {
   readonly #onCrash: (point: string, side: CrashSide) => void;
   #state: "running" | "frozen" | "dead" = "running";
   #held: (() => void)[] = [];
-  #crash: { countdown: number; readonly side: CrashSide } | null = null;
+  #crash: { countdown: number; readonly side: CrashSide; readonly at: string } | null = null;
 
   constructor(timeline: Timeline, onCrash: (point: string, side: CrashSide) => void) {
     this.#timeline = timeline;
@@ -27,9 +27,9 @@ export class Gate {
     return this.#state === "frozen";
   }
 
-  /** The process dies at the `countdown`-th event from now. */
-  armCrash(countdown: number, side: CrashSide): void {
-    this.#crash = { countdown, side };
+  /** The process dies at the `countdown`-th event from now whose point begins with `at`. */
+  armCrash(countdown: number, side: CrashSide, at = ""): void {
+    this.#crash = { countdown, side, at };
   }
   disarm(): void {
     this.#crash = null;
@@ -57,8 +57,9 @@ export class Gate {
         this.#held.push(enter);
         return;
       }
-      if (this.#diesHere(point) !== null) return;
-      task();
+      const side = this.#countDown(point);
+      if (side === null) task();
+      else this.#die(point, side);
     };
     const cancel = this.#timeline.after(delayMs, enter);
     return () => {
@@ -76,11 +77,14 @@ export class Gate {
           this.#held.push(enter);
           return;
         }
-        const side = this.#diesHere(point);
-        if (side === "before") return;
+        const side = this.#countDown(point);
+        if (side === "before") {
+          this.#die(point, side);
+          return;
+        }
         const back = (tell: () => void): void => {
-          if (side === "after") return;
-          if (backMs === 0) tell();
+          if (side === "after") this.#die(point, side);
+          else if (backMs === 0) tell();
           else this.event(`${point} answer`, backMs, tell);
         };
         effect().then(
@@ -92,13 +96,16 @@ export class Gate {
     });
   }
 
-  /** Counts one event; kills the process when it is the armed one. */
-  #diesHere(point: string): CrashSide | null {
+  /** Counts one event: whether it is the armed one. */
+  #countDown(point: string): CrashSide | null {
     const crash = this.#crash;
-    if (crash === null || --crash.countdown > 0) return null;
+    if (crash === null || !point.startsWith(crash.at) || --crash.countdown > 0) return null;
     this.#crash = null;
-    this.kill();
-    this.#onCrash(point, crash.side);
     return crash.side;
+  }
+
+  #die(point: string, side: CrashSide): void {
+    this.kill();
+    this.#onCrash(point, side);
   }
 }

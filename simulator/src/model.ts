@@ -89,6 +89,8 @@ export interface Enqueued {
   stored: "waiting" | "stored" | "refused" | "unheard";
   /** Position in the queue file, once it is on that disk. */
   seq: number | null;
+  /** It had to wait for another operation of its entity. */
+  heldBack: boolean;
   /** Its author was told that it will take no effect. */
   withdrawn: boolean;
   /** The first verdict that its author heard. */

@@ -10,7 +10,7 @@ export interface FinalState {
 }
 
 /** Answers that explain why something that succeeded left no change: it was so already, or somebody else's doing made it so. */
-const DONE_BEFORE = /^(?:noop|applied_before|conflict) /;
+const DONE_BEFORE = /^(?:noop|applied_before|conflict) |^rejected (?:404|410)$/;
 
 /** INV1, INV2 and INV3: what became of every operation, and what it did, how often and in which order. */
 export class OperationsWatch {
@@ -18,7 +18,8 @@ export class OperationsWatch {
   readonly all: Enqueued[] = [];
   readonly #byId = new Map<string, Enqueued>();
   readonly #report: Report;
-  /** The largest seq that had an effect, per device and account. */
+  readonly #bySeq = new Map<string, Enqueued>();
+  /** The largest seq that had an effect, per queue, and per entity of a queue. */
   readonly #lastSeq = new Map<string, number>();
   readonly #contents = new Map<string, string>();
   /** Operations on each device's disk, by account tag: what its counter `enqueued` has to say. */
@@ -29,7 +30,7 @@ export class OperationsWatch {
     this.#report = report;
   }
 
-  enqueued(facts: Omit<Enqueued, "call" | "account" | "stored" | "seq" | "withdrawn" | "verdict" | "touched" | "keys" | "answers" | "effects">): Enqueued {
+  enqueued(facts: Omit<Enqueued, "call" | "account" | "stored" | "seq" | "withdrawn" | "heldBack" | "verdict" | "touched" | "keys" | "answers" | "effects">): Enqueued {
     const record: Enqueued = {
       ...facts,
       call: this.all.length,
@@ -37,6 +38,7 @@ export class OperationsWatch {
       stored: "waiting",
       seq: null,
       withdrawn: false,
+      heldBack: false,
       verdict: null,
       touched: false,
       keys: new Set(),
@@ -67,6 +69,7 @@ export class OperationsWatch {
       for (const [offset, member] of members.entries()) {
         member.seq = first + offset;
         member.account = ownerOf(account);
+        this.#bySeq.set(`${device} ${first + offset}`, member);
         if (member.id !== null && (member.id < idMin || member.id > idMax)) this.#report("INV1", `operation ${member.id} was written out of its turn`);
       }
       if (members[0]?.id === null) this.named(members[0], idMin);
@@ -77,6 +80,12 @@ export class OperationsWatch {
       counts.set(account, (counts.get(account) ?? 0) + count);
       this.#nextSeq.set(device, Math.max(this.nextSeq(device), first + count));
     }
+  }
+
+  /** It waits for another operation of its entity: from here on others may overtake it. */
+  heldBack(device: string, seq: number): void {
+    const record = this.#bySeq.get(`${device} ${seq}`);
+    if (record !== undefined) record.heldBack = true;
   }
 
   withdrawn(record: Enqueued): void {
@@ -162,9 +171,13 @@ export class OperationsWatch {
     if (record.stored === "refused") this.#report("INV2", `operation ${id} was refused by the queue and took effect`);
     if (seq === null || touched) return record;
     const queue = `${device} ${account?.principal ?? ""}`;
+    const entity = `${queue} ${record.entityType} ${record.entityId}`;
     const last = this.#lastSeq.get(queue) ?? 0;
-    if (seq < last) this.#report("INV3", `operation ${id} (seq ${seq}) took effect after seq ${last} of the same queue`);
+    const lastOfEntity = this.#lastSeq.get(entity) ?? 0;
+    if (seq < lastOfEntity) this.#report("INV3", `operation ${id} (seq ${seq}) took effect after seq ${lastOfEntity} of the same entity`);
+    else if (seq < last && !record.heldBack) this.#report("INV3", `operation ${id} (seq ${seq}) took effect after seq ${last} of the same queue`);
     this.#lastSeq.set(queue, Math.max(last, seq));
+    this.#lastSeq.set(entity, Math.max(lastOfEntity, seq));
     return record;
   }
 

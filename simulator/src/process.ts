@@ -19,6 +19,7 @@ export class Process {
   #life = 0;
   #gate: Gate | null = null;
   #app: App | null = null;
+  #isRetired = false;
 
   constructor(device: Device, name: string) {
     this.device = device;
@@ -42,7 +43,7 @@ export class Process {
 
   /** Opens the disk with a new engine. */
   start(): void {
-    if (this.isUp) return;
+    if (this.isUp || this.#isRetired) return;
     const { world, random } = this.device;
     this.#life += 1;
     this.device.generations += 1;
@@ -66,9 +67,9 @@ export class Process {
     );
   }
 
-  /** Dies at the `countdown`-th event from now. */
-  armCrash(countdown: number, side: "before" | "after"): void {
-    this.#gate?.armCrash(countdown, side);
+  /** Dies at the `countdown`-th event from now whose point begins with `at`. */
+  armCrash(countdown: number, side: "before" | "after", at?: string): void {
+    this.#gate?.armCrash(countdown, side, at);
   }
   disarm(): void {
     this.#gate?.disarm();
@@ -77,6 +78,15 @@ export class Process {
     if (!this.isUp) return;
     this.#gate?.kill();
     this.#died(why);
+  }
+  /** Kills it; only `revive` lets it start again. */
+  retire(): void {
+    this.kill("at the end of its world");
+    this.#isRetired = true;
+  }
+  revive(): void {
+    this.#isRetired = false;
+    this.start();
   }
   freeze(): void {
     this.#gate?.freeze();
@@ -130,7 +140,10 @@ export class Process {
     return {
       logger: { debug: hear("debug"), info: hear("info"), warning: hear("warning"), error: hear("error"), fatal: hear("fatal") },
       metrics: NO_METRICS,
-      reportError: (error) => canaries.error("an error report", error),
+      reportError: (error) => {
+        canaries.error("an error report", error);
+        journal.write(label, `reports ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      },
     };
   }
 
@@ -191,7 +204,11 @@ export class Process {
               world.journal.write(label, `has operations ${seqs.join(", ")} on disk`);
               world.operations.appended(device.name, label, segments, seqs, (tag) => device.ownerOf(tag));
             },
-            committed: (change, result) => world.journal.write(label, changeText(change, result.ok)),
+            committed: (change, result) => {
+              world.journal.write(label, changeText(change, result.ok));
+              if (!result.ok) return;
+              for (const { phase, seq } of change.putStates ?? []) if (phase === "blocked") world.operations.heldBack(device.name, seq);
+            },
             lockWritten: (row) => {
               if (row.fence !== device.lock?.fence || row.released !== device.lock.released) {
                 world.journal.write(label, `${row.released ? "releases" : "takes"} the lock, fence ${row.fence}`);

@@ -108,7 +108,7 @@ export function violationLines({ invariant, seed, atMs, message }: Violation, mu
 }
 
 export function logText(lines: readonly JournalLine[]): string {
-  const width = Math.max(0, ...lines.map(({ actor }) => actor.length));
+  const width = lines.reduce((widest, { actor }) => Math.max(widest, actor.length), 0);
   return lines.map(({ atMs, actor, text }) => `${timeText(atMs)}  ${actor.padEnd(width)}  ${text}`).join("\n");
 }
 

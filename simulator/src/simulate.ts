@@ -27,13 +27,13 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** Looks at the disks while things go wrong. */
 const LOOKS = 6;
 /** With everything well again, a queue that still has work after this long will have it for ever. */
-const MAX_SETTLING_MS = 12 * HOUR_MS;
+const MAX_SETTLING_MS = 2 * HOUR_MS;
 const SETTLING_STEP_MS = 20_000;
 /** A person who sees the same pause again and again calls somebody. */
 const MAX_RESUMES = 5;
 /** The latest copy of a request arrives so long after it was sent. */
 const LAST_COPY_MS = 2 * HOUR_MS + 5 * MINUTE_MS;
-const MAX_EVENTS = 400_000;
+const MAX_EVENTS = 150_000;
 
 /** Runs one seed to its end, or to its first broken promise. */
 export async function simulate(options: WorldOptions): Promise<SeedResult> {
@@ -118,7 +118,7 @@ class Run {
     }
     await this.#runFor(1000);
     for (const account of world.scenario.accounts) await this.#drain(account);
-    for (const device of this.#devices) for (const process of device.processes) process.kill("at the end of its world");
+    for (const device of this.#devices) for (const process of device.processes) process.retire();
     if (!this.#isOver) await this.#runFor(LAST_COPY_MS);
     await this.#look();
   }
@@ -176,7 +176,7 @@ class Run {
       if (process === undefined) continue;
       for (const account of world.scenario.accounts) {
         device.signIn(account);
-        process.start();
+        process.revive();
         await this.#runFor(1000);
         for (const record of world.operations.all) {
           if (record.device !== device.name || record.account !== account || this.#isOver) continue;
@@ -196,7 +196,7 @@ class Run {
           await world.timeline.run({ stop: () => isKnown });
           if (!isKnown) world.report("INV9", `${process.label} does not answer about operation ${record.id}`);
         }
-        process.kill("at the end of the world");
+        process.retire();
       }
     }
     this.#judgeSums();

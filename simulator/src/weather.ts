@@ -39,10 +39,10 @@ const KINDS: readonly { readonly weight: number; readonly weather: (random: Seed
   },
   {
     weight: 3,
-    weather: () => ({
-      name: "echo",
-      faults: { ...FINE, duplicate: 0.6, duplicateDelayMs: [0, 5 * 60_000] },
-    }),
+    weather: (random) => {
+      const latestMs = random.pick([3000, 3000, 60_000, 10 * 60_000]);
+      return { name: "echo", faults: { ...FINE, duplicate: 0.7, duplicateDelayMs: [0, latestMs] } };
+    },
   },
   {
     weight: 2,
