@@ -372,7 +372,7 @@ describe("the handshake", () => {
       protocol: { min: 1, max: 1 },
       idempotency: { honoured: true, replay_window_s: 86_400, key_window_s: 7_776_000 },
       batch: { max_operations: 500, max_bytes: 1_048_576 },
-      operations: ["device.rename", "device.pair", "device.broken", "device.busy", "device.ping"],
+      operations: ["device.rename", "device.pair", "device.retire", "device.broken", "device.busy", "device.ping"],
       collections: { device: "devices", room: "rooms", lock: "locks" },
       feed: { changes: true, snapshot: true, max_wait_s: 25 },
       realtime: { socket: false },

@@ -230,6 +230,30 @@ export const contentCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual(said(busy), [409, "conflict", "CONFLICT"]);
   }),
 
+  serverCase("a named operation may delete, leaving a tombstone, or drop, leaving nothing", async (world) => {
+    const ada = world.client();
+    const [first, second] = [await device(ada), await device(ada)];
+    const retire = (entity_id: string, how: string): Promise<OperationResult> =>
+      ada.op({ type: "device.retire", entity_id, payload: { how } });
+    assert.deepEqual(said(await retire(first, "del")), [204, "applied"]);
+    assert.deepEqual(said(await retire(second, "drop")), [200, "applied"]);
+    const { changes } = await ada.changes();
+    assert.deepEqual(
+      changes.slice(2).map(({ op, entity_id, version, txn, data }) => [op, entity_id, version, txn, data === null]),
+      [
+        ["del", first, 2, 3, true],
+        ["put", first, 1, 3, false],
+        ["drop", second, 1, 5, true],
+        ["put", second, 1, 5, false],
+      ],
+    );
+    assert.deepEqual(said(await ada.op(update(first, { size: 1 }))), [410, "rejected", "GONE"]);
+    assert.deepEqual(said(await ada.op(update(second, { size: 1 }))), [404, "rejected", "RESOURCE_NOT_FOUND"]);
+    // The reading that it records is there already, and never changes: the whole operation is refused.
+    assert.deepEqual(said(await retire(second, "drop")), [409, "conflict", "CONFLICT"]);
+    assert.equal((await ada.op({ entity_id: second })).version, 1);
+  }),
+
   serverCase("a batch sees its own earlier operations", async (world) => {
     const ada = world.client();
     const id = world.id();

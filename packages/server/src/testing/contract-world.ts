@@ -82,6 +82,12 @@ export const contractOperations: Readonly<Record<string, OperationDefinition>> =
       return [emit.put("device", entityId, { name: "left" }), emit.put("device", other, { name: "right" })];
     },
   },
+  "device.retire": {
+    handler: (_, input, { entityId }) => {
+      const { how } = input as { how: "del" | "drop" };
+      return [emit[how]("device", entityId), emit.put("reading", entityId, { value: 0 })];
+    },
+  },
   "device.broken": {
     handler: () => {
       throw new Error("secret inside");

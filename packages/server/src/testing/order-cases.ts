@@ -261,6 +261,23 @@ export const orderCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual(outcomes(await ada.ops(numbered([ada.operation()], 3), global)), ["applied"]);
   }),
 
+  serverCase("a refused first member of a group takes its turn, so that the rest can come again", async (world) => {
+    const ada = world.client();
+    const bad = ada.operation({ group: "g", payload: { name: 1 }, supersedes: [world.id()] });
+    const good = ada.operation({ group: "g" });
+    const results = await ada.ops(numbered([bad, good]), global);
+    assert.deepEqual(outcomes(results), ["rejected VALIDATION_ERROR", "skipped DEPENDENCY_FAILED"]);
+    assert.equal((await ada.verdict(bad.supersedes?.[0] ?? "")).verdict, "cancelled");
+    assert.deepEqual(outcomes(await ada.ops(numbered([good], 2), global)), ["applied"]);
+  }),
+
+  serverCase("a member that was cancelled on purpose leaves its group, one that a marker stops undoes it", async (world) => {
+    const ada = world.client();
+    const [a, b, c] = [1, 2, 3].map(() => ada.operation({ group: "g" })) as [WireOperation, WireOperation, WireOperation];
+    assert.deepEqual(outcomes(await ada.ops([a, { ...b, cancelled: true }])), ["applied", "cancelled CONFLICT"]);
+    assert.deepEqual(outcomes(await ada.ops([c, b])), ["skipped DEPENDENCY_FAILED", "cancelled CONFLICT"]);
+  }),
+
   serverCase("a torn group is refused where it was torn", async (world) => {
     const ada = world.client();
     const results = await ada.ops([ada.operation({ group: "g" }), ada.operation(), ada.operation({ group: "g" })]);
