@@ -64,7 +64,10 @@ function asideOf(candidate: Candidate, held: Map<EntityTag, Seq>, now: number): 
   if (candidate.isTombstone) return "forget";
   if (candidate.isSettled) return "settled_before";
   if (candidate.expiresAt > 0 && candidate.expiresAt <= now) return "expire";
-  if (candidate.isReadable && (candidate.isKnown || held.has(candidate.entityTag))) return undefined;
-  if (!held.has(candidate.entityTag)) held.set(candidate.entityTag, candidate.seq);
+  const holder = held.get(candidate.entityTag);
+  // A hold binds only what came after its holder.
+  const isHeld = holder !== undefined && holder < candidate.seq;
+  if (candidate.isReadable && (candidate.isKnown || isHeld)) return undefined;
+  if (!isHeld) held.set(candidate.entityTag, candidate.seq);
   return candidate.isReadable ? "park" : "quarantine";
 }
