@@ -30,7 +30,7 @@ const move: OperationDefinition = {
     const total = Number(row?.total);
     if (total < 0) throw new OperationRejected({ status: 422, code: "VALIDATION_ERROR", message: "not enough" });
     if (amount === 13) throw new Error("a bug");
-    return emit.put("device", entityId, { name: "account", size: amount === 7 ? ("wrong" as never) : total });
+    return emit.put("device", entityId, { name: "account", size: amount === 7 ? "wrong" : total });
   },
 };
 const worldOn = (on: Storage): ContractWorld => new ContractWorld(on, { operations: { ...contractOperations, move } });
