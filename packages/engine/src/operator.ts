@@ -31,9 +31,10 @@ export async function openQueue({ store, by = "operator", platform = {} }: OpenQ
   return new OperatorQueue(context, by);
 }
 
-export type { Page, KeptOperation, Selection } from "./engine/failed.ts";
+export type { FailedList, KeptOperation, Page, Selection } from "./engine/failed.ts";
 export type { ExportSelection, OperatorQueue, QueueStatus } from "./engine/operator-queue.ts";
 export type { AccountIdentity } from "./queue/queue.ts";
 export type { OperatorAction } from "./queue/operator-log.ts";
 export type { RebuildReport } from "./queue/rebuild.ts";
+export { account as conservationAccount } from "./core/conservation.ts";
 export type { Counts, IntegrityReport, LockRow } from "./ports/index.ts";

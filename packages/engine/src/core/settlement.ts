@@ -14,15 +14,19 @@ export interface InFlight {
   readonly skewCorrected: boolean;
 }
 
-export interface SettlementInput {
+/** What went wrong in a row before this answer. */
+export interface Strain {
+  /** Whole requests that failed: the exponent of the lane's backoff. */
+  readonly failures: number;
+  readonly tlsFailures: number;
+  /** Answers that refused the token. */
+  readonly refusals: number;
+}
+
+export interface SettlementInput extends Strain {
   /** In the order sent. */
   readonly operations: readonly InFlight[];
   readonly judgement: Judgement;
-  /** Whole requests that failed in a row before this one: the exponent of the lane's backoff. */
-  readonly failures: number;
-  readonly tlsFailures: number;
-  /** Answers in a row that refused the token. */
-  readonly refusals: number;
   readonly now: EpochMs;
   /** Uniform in [0, 1). */
   readonly draws: { readonly jitter: number; readonly spread: number };

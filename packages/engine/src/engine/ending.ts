@@ -1,11 +1,12 @@
-import { isJsonObject, type Json, readBody, type SyncErrorCode, SYNC_PATHS } from "@guardian-sync/protocol";
+import { isJsonObject, type Json, parseRetryAfter, readBody, type SyncErrorCode, SYNC_PATHS } from "@guardian-sync/protocol";
 import { redactPii } from "@guardian-sync/telemetry";
 import { judgeResult, type OperationVerdict } from "../core/answer.ts";
 import { retryDelayMs } from "../core/backoff.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import { faceOf, restRequest } from "../core/render.ts";
 import { collectionRoute, renderRoute } from "../core/route.ts";
-import type { Settlement } from "../core/settlement.ts";
+import { type Settlement, settle, type Strain } from "../core/settlement.ts";
+import { type Finding, findingOf } from "../core/finding.ts";
 import { askBeforeFailing, type Cause, type End, endByLook, endByVerdict, type Look, type Question } from "../core/verdict.ts";
 import type { Exchange } from "../ports/index.ts";
 import { currentKey, type SendableRecord } from "../queue/records.ts";
@@ -14,6 +15,14 @@ import type { Errand, Origin } from "./origin.ts";
 import { sentDocument } from "./rendering.ts";
 
 const NOTHING = { moves: [], failed: false, batch: "keep", breaker: "none" } as const satisfies Settlement;
+
+interface Found {
+  readonly end: End;
+  /** The ledger's own result. */
+  readonly verdict?: OperationVerdict;
+  /** Why there was no answer that says anything. */
+  readonly finding?: Finding;
+}
 
 /** Finds out how an operation ended before it may fail: nothing of unknown outcome is called failed, or sent again blindly. */
 export class Ending {
@@ -33,20 +42,20 @@ export class Ending {
     errand: Errand,
     records: readonly SendableRecord[],
     capabilities: Capabilities,
-    failures: number,
+    strain: Strain,
   ): Promise<Settlement | undefined> {
     const [record] = records;
     if (record === undefined) return undefined;
     const { row } = record.operation;
     if ((row?.attempts ?? 0) >= this.#context.settings.backoff.maxAttempts) {
-      return this.#end(errand, record, { why: "exhausted", code: "RETRIES_EXHAUSTED" }, capabilities, failures);
+      return this.#end(errand, record, { why: "exhausted", code: "RETRIES_EXHAUSTED" }, capabilities, strain);
     }
     const serverNow = this.#context.platform.clock.now() + (errand.detail.clockOffsetMs ?? 0);
     const forgotten =
       capabilities.level >= 2 && capabilities.keyWindowMs > 0 && serverNow - (row?.firstSendAt ?? 0) > capabilities.keyWindowMs;
     if (!forgotten) return undefined;
     const found = await this.#ask(errand, record, { why: "exhausted", code: "OUTCOME_UNKNOWN" }, "ledger");
-    return this.#settlement(record, found, failures);
+    return this.#settlement(record, found, strain);
   }
 
   /** After a refusal that proves nothing: replaces the question in `settlement` by what its answer means. */
@@ -55,7 +64,7 @@ export class Ending {
     record: SendableRecord,
     settlement: Settlement,
     capabilities: Capabilities,
-    failures: number,
+    strain: Strain,
   ): Promise<Settlement> {
     const { ask, ...rest } = settlement;
     if (ask === undefined) return settlement;
@@ -71,7 +80,7 @@ export class Ending {
       question === "none"
         ? { end: { kind: "end", event: ask.verdict.event, code: ask.verdict.code } as const }
         : await this.#ask(errand, record, cause, question);
-    const ended = this.#settlement(record, found, failures, ask.verdict);
+    const ended = this.#settlement(record, found, strain, ask.verdict);
     return { ...rest, ...ended, moves: [...rest.moves, ...ended.moves.map((move) => ({ ...move, index: ask.index }))] };
   }
 
@@ -84,7 +93,7 @@ export class Ending {
     return exchange.kind === "answer" && exchange.status < 500 ? { ...rest, charge: chargeIfReachable } : rest;
   }
 
-  async #end(errand: Errand, record: SendableRecord, cause: Cause, capabilities: Capabilities, failures: number): Promise<Settlement> {
+  async #end(errand: Errand, record: SendableRecord, cause: Cause, capabilities: Capabilities, strain: Strain): Promise<Settlement> {
     const question = askBeforeFailing({
       why: cause.why,
       level: capabilities.level,
@@ -92,29 +101,27 @@ export class Ending {
       sentBefore: true,
       fromLedger: false,
     });
-    return this.#settlement(record, await this.#ask(errand, record, cause, question), failures);
+    return this.#settlement(record, await this.#ask(errand, record, cause, question), strain);
   }
 
-  async #ask(
-    errand: Errand,
-    record: SendableRecord,
-    cause: Cause,
-    question: Question,
-  ): Promise<{ readonly end: End; readonly verdict?: OperationVerdict }> {
-    if (question === "get_compare" || question === "none") return { end: await this.#look(errand, record) };
+  async #ask(errand: Errand, record: SendableRecord, cause: Cause, question: Question): Promise<Found> {
+    if (question === "get_compare" || question === "none") return this.#look(errand, record);
     const key = currentKey(record.operation);
     const asked = question === "cancel" ? await this.#origin.cancel(errand, key) : await this.#origin.verdict(errand, key);
     const end = endByVerdict(cause, asked.ok ? asked.value : undefined, record.operation.row?.firstSendAt ?? 0, question);
-    const result = asked.ok ? asked.value.result : undefined;
-    if (result === undefined) return { end };
-    return { end, verdict: judgeResult(result, { key, type: record.operation.content.type }, redactPii) };
+    if (!asked.ok) return { end, finding: asked.finding };
+    const { result } = asked.value;
+    return result === undefined ? { end } : { end, verdict: judgeResult(result, { key, type: record.operation.content.type }, redactPii) };
   }
 
-  async #look(errand: Errand, record: SendableRecord): Promise<End> {
+  async #look(errand: Errand, record: SendableRecord): Promise<Found> {
     const { content } = record.operation;
     const path = this.#pathOf(record);
-    if (path === undefined) return { kind: "end", event: "park", code: "OUTCOME_UNKNOWN" };
-    return endByLook(content.type, sentDocument(content), lookOf(await this.#origin.get(errand, path)));
+    if (path === undefined) return { end: { kind: "end", event: "park", code: "OUTCOME_UNKNOWN" } };
+    const exchange = await this.#origin.get(errand, path);
+    const look = lookOf(exchange);
+    const end = endByLook(content.type, sentDocument(content), look);
+    return look === undefined ? { end, finding: findingOfExchange(exchange) } : { end };
   }
 
   /** Where the entity can be read; its own request's path when no collection is known. */
@@ -126,17 +133,16 @@ export class Ending {
     return route.ok ? route.path : undefined;
   }
 
-  #settlement(
-    record: SendableRecord,
-    found: { readonly end: End; readonly verdict?: OperationVerdict },
-    failures: number,
-    refusal?: OperationVerdict,
-  ): Settlement {
+  #settlement(record: SendableRecord, found: Found, strain: Strain, refusal?: OperationVerdict): Settlement {
     const { platform, settings } = this.#context;
     const { end } = found;
     if (end.kind === "origin_failing") {
       const draws = { jitter: platform.random.fraction(), spread: platform.random.fraction() };
-      const delayMs = retryDelayMs({ policy: settings.backoff, attempt: failures + 1, draws });
+      if (found.finding !== undefined) {
+        const judgement = { ...found.finding, kind: "request" as const, halve: false, chargeIfReachable: false };
+        return settle({ operations: [], judgement, ...strain, now: platform.clock.now(), draws });
+      }
+      const delayMs = retryDelayMs({ policy: settings.backoff, attempt: strain.failures + 1, draws });
       return { ...NOTHING, failed: true, breaker: "failure", wait: { delayMs, reason: "ORIGIN_FAILING", wholeOrigin: false } };
     }
     const verdict =
@@ -174,6 +180,14 @@ const MESSAGES: Readonly<Record<string, string>> = {
   RETRIES_EXHAUSTED: "every try failed, and the server has confirmed that it was not applied",
   OUTCOME_UNKNOWN: "nobody can say any more whether it was applied; look at the document, then retry or discard it",
 };
+
+function findingOfExchange(exchange: Exchange): Finding {
+  if (exchange.kind === "failure")
+    return findingOf({ kind: "network", failure: exchange.failure }, { note: exchange.detail, redact: redactPii });
+  const retryAfterMs = parseRetryAfter(exchange.headers["retry-after"], exchange.headers.date);
+  const facts = { kind: "http" as const, status: exchange.status, body: "other" as const };
+  return findingOf(retryAfterMs === undefined ? facts : { ...facts, retryAfterMs }, { redact: redactPii });
+}
 
 function lookOf(exchange: Exchange): Look | undefined {
   if (exchange.kind !== "answer") return undefined;

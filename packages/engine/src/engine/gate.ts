@@ -10,8 +10,9 @@ import {
 } from "../core/breaker.ts";
 import { holdOrigin, holdRemainingMs } from "../core/rate-limit.ts";
 import type { Settlement } from "../core/settlement.ts";
-import type { AccountDetail } from "../format/index.ts";
+import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
+import type { OriginState } from "../queue/origin-state.ts";
 import type { EngineContext } from "./context.ts";
 
 export interface Closed {
@@ -19,12 +20,6 @@ export interface Closed {
   readonly untilMs: number | null;
   readonly delayMs: number;
 }
-/** What of the gate is kept with the account: it outlives the process. */
-export interface GateState {
-  readonly breaker: string;
-  readonly holdUntil: number;
-}
-
 const OFFLINE_PROBE_MS = 30_000;
 
 /** Whether a request may start now: connectivity, the origin's own wishes, the breaker, the lane's backoff. */
@@ -45,9 +40,9 @@ export class Gate {
     return cooldownRemainingMs(this.#breaker, this.#now(), this.#context.settings.breaker);
   }
 
-  check(view: AccountView): Closed | undefined {
+  async check(view: AccountView): Promise<Closed | undefined> {
     const { settings, platform } = this.#context;
-    this.#load(view.detail);
+    await this.#load();
     const now = this.#now();
     if (platform.connectivity?.online() === false) return { reason: "offline", untilMs: null, delayMs: OFFLINE_PROBE_MS };
     const holdMs = holdRemainingMs({ until: this.#holdUntil }, now);
@@ -64,23 +59,40 @@ export class Gate {
     if (this.#breaker.kind !== "closed") this.#step("probe_started");
   }
 
-  /** Takes in what an answer said; returns what is to be kept. */
-  settled(settlement: Settlement): GateState {
-    if (settlement.breaker !== "none") this.#step(settlement.breaker);
+  /**
+   * Takes in what an answer said of the origin, durably. Carries no fence: what the origin asked for holds for every process,
+   * also when the one that heard it has lost the lock.
+   */
+  async settled(account: AccountTag, settlement: Settlement): Promise<void> {
     const { wait } = settlement;
+    const before = this.#state();
+    if (settlement.breaker !== "none") this.#step(settlement.breaker);
     if (wait?.wholeOrigin === true) this.#holdUntil = holdOrigin({ until: this.#holdUntil }, this.#now(), wait.delayMs).until;
-    return { breaker: serialiseBreaker(this.#breaker), holdUntil: this.#holdUntil };
+    await this.#save(account, before);
   }
 
-  reset(): GateState {
+  async reset(account: AccountTag): Promise<void> {
+    const before = this.#state();
     this.#step("reset");
-    return { breaker: serialiseBreaker(this.#breaker), holdUntil: this.#holdUntil };
+    await this.#save(account, before);
   }
 
-  #load(detail: AccountDetail): void {
-    if (this.#breaker.kind === "half_open") return;
-    this.#breaker = parseBreaker(detail.breaker, this.#context.settings.breaker);
-    this.#holdUntil = detail.holdUntil ?? 0;
+  async #save(account: AccountTag, before: OriginState): Promise<void> {
+    const state = this.#state();
+    if (state.breaker === before.breaker && state.holdUntil === before.holdUntil) return;
+    await this.#context.queue.change(account, undefined, (_view, change) => change.putOrigin(state));
+  }
+
+  #state(): OriginState {
+    return { baseUrl: this.#context.settings.backend.baseUrl, breaker: serialiseBreaker(this.#breaker), holdUntil: this.#holdUntil };
+  }
+
+  async #load(): Promise<void> {
+    const stored = await this.#context.queue.origin();
+    if (stored === undefined || stored.baseUrl !== this.#context.settings.backend.baseUrl) return;
+    this.#holdUntil = stored.holdUntil;
+    // The probe of this process is under way: only its own answer decides.
+    if (this.#breaker.kind !== "half_open") this.#breaker = parseBreaker(stored.breaker, this.#context.settings.breaker);
   }
 
   #step(type: "success" | "failure" | "probe_started" | "reset"): void {

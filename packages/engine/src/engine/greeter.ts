@@ -3,7 +3,7 @@ import type { Finding } from "../core/finding.ts";
 import { betterOffset, type ClockOffset, measureOffset } from "../core/clock-offset.ts";
 import { type Capabilities, capabilityFell, declaredCapabilities, readHandshake } from "../core/handshake.ts";
 import { isOwn } from "../core/lease.ts";
-import { type PauseReason, type Settlement, settle } from "../core/settlement.ts";
+import { type PauseReason, type Settlement, settle, type Strain } from "../core/settlement.ts";
 import type { AccountTag, Exchange } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
@@ -35,11 +35,11 @@ export class Greeter {
     this.#known = undefined;
   }
 
-  async greet(errand: Errand, account: AccountTag, lease: Lease, view: AccountView): Promise<Greeting> {
+  async greet(errand: Errand, account: AccountTag, lease: Lease, view: AccountView, strain: Strain): Promise<Greeting> {
     if (this.#known?.account === account) return { kind: "ready", capabilities: this.#known.capabilities };
     const asked = await this.#origin.handshake(errand);
     if (!asked.ok) {
-      if (!meansNoHandshake(asked.finding)) return this.#trouble(asked.finding, view);
+      if (!meansNoHandshake(asked.finding)) return this.#trouble(asked.finding, strain);
       return this.#adopt(account, lease, view, this.#declared(), asked.exchange);
     }
     const read = readHandshake(asked.value, errand.session.account);
@@ -132,15 +132,13 @@ export class Greeter {
     return declaredCapabilities(facts, Object.fromEntries(collections));
   }
 
-  #trouble(finding: Finding, view: AccountView): Greeting {
+  #trouble(finding: Finding, strain: Strain): Greeting {
     const { platform } = this.#context;
     const judgement = { ...finding, kind: "request" as const, halve: false, chargeIfReachable: false };
     const settlement = settle({
       operations: [],
       judgement,
-      failures: view.global.failures,
-      tlsFailures: 0,
-      refusals: 0,
+      ...strain,
       now: platform.clock.now(),
       draws: { jitter: platform.random.fraction(), spread: platform.random.fraction() },
     });

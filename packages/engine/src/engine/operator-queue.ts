@@ -64,8 +64,9 @@ export class OperatorQueue {
     const view = await this.#view(account);
     const now = this.#now();
     const { detail, global, row } = view;
-    const breaker = parseBreaker(detail.breaker, BREAKER_DEFAULTS);
-    const until = Math.max(global.dueAt, detail.holdUntil ?? 0);
+    const origin = await this.#queue.origin();
+    const breaker = parseBreaker(origin?.breaker, BREAKER_DEFAULTS);
+    const until = Math.max(global.dueAt, origin?.holdUntil ?? 0);
     return {
       account: { space: detail.space, principal: detail.principal },
       counts: row.counts,

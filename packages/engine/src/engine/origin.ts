@@ -7,6 +7,7 @@ import {
   type Json,
   MERGE_PATCH_CONTENT_TYPE,
   parseHandshakeResponse,
+  parseRetryAfter,
   parseVerdict,
   PROTOCOL_VERSION,
   type RequestMeta,
@@ -153,8 +154,16 @@ export class Origin {
     const answer = readEnvelope(exchange, read, { trace_id: traceId });
     if (answer.body === "ours" && answer.data !== undefined && exchange.status < 300) return { ok: true, value: answer.data, exchange };
     const body = answer.body === "ours" && answer.error === undefined ? "other" : answer.body;
+    const retryAfterMs = parseRetryAfter(exchange.headers["retry-after"], exchange.headers.date);
     const finding = findingOf(
-      { kind: "http", status: exchange.status, body, ...(answer.error === undefined ? {} : { code: answer.error.code }) },
+      {
+        kind: "http",
+        status: exchange.status,
+        body,
+        ...(answer.error === undefined ? {} : { code: answer.error.code }),
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+        ...(exchange.crossOrigin === true ? { crossOriginRedirect: true } : {}),
+      },
       { error: answer.error, redact: redactPii },
     );
     return { ok: false, finding, exchange };

@@ -6,7 +6,7 @@ import type { Capabilities } from "../core/handshake.ts";
 import { type BucketState, fullBucket, takeToken } from "../core/rate-limit.ts";
 import { faceOf, restRequest } from "../core/render.ts";
 import { sameAccount, type Session } from "../core/session.ts";
-import { settle, type Settlement } from "../core/settlement.ts";
+import { settle, type Settlement, type Strain } from "../core/settlement.ts";
 import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
@@ -186,13 +186,13 @@ export class Processor {
     if (view.detail.pause !== undefined) return this.#pausedTurn(view);
     if (pending + sealed === 0) return this.#idle("empty");
 
-    const blocked = this.#gate.check(view);
+    const blocked = await this.#gate.check(view);
     if (blocked !== undefined) return { kind: "rest", state: "waiting", work: true, ...blocked };
     const lock = await this.#lock.ensure();
     if (!lock.held) return waiting("another_process", lock.lookAgainInMs, this.#context.platform.clock.now());
 
     const errand: Errand = { session, detail: view.detail, level: 4, lease: lock.lease };
-    const greeting = await this.#greeter.greet(errand, account, lock.lease, view);
+    const greeting = await this.#greeter.greet(errand, account, lock.lease, view, this.#strain(view));
     if (greeting.kind === "settle") return this.#carryOut(account, lock.lease, [], greeting.settlement, 0);
     return this.#sendNext(session, account, lock.lease, greeting.capabilities);
   }
@@ -217,7 +217,7 @@ export class Processor {
     }
     let records = sameFace(sealed.filter(isSendable));
     if (records.length > 0) {
-      const ended = await this.#ending.seek(errand, records, capabilities, view.global.failures);
+      const ended = await this.#ending.seek(errand, records, capabilities, this.#strain(view));
       if (ended !== undefined) return this.#carryOut(account, lease, records.slice(0, 1), ended, 0);
     } else {
       const sealing = await sealNext(this.#context, { account, lease, capabilities, maxOperations, maxBytes: limits.maxBytes });
@@ -232,6 +232,10 @@ export class Processor {
     if (token.waitMs > 0) return waiting("rate_limit", token.waitMs, platform.clock.now());
     if (!(await this.#mayStillSend(session, lease))) return { kind: "again" };
     return this.#exchange(errand, account, lease, records, capabilities);
+  }
+
+  #strain(view: AccountView): Strain {
+    return { failures: view.global.failures, tlsFailures: this.#tlsFailures, refusals: this.#refusals };
   }
 
   /** The last look before bytes leave: same account, same lease. What is asked here cannot change before the request starts. */
@@ -263,7 +267,7 @@ export class Processor {
         : await this.#origin.sendRest(errand, first, restRequest(first.text), operations[0] as SentOperation);
     const elapsedMs = platform.clock.monotonic() - startedAt;
     meters.exchanged(exchange.kind === "answer");
-    const { failures } = (await queue.view(account)).global;
+    const strain = this.#strain(await queue.view(account));
     let settlement = settle({
       operations: records.map(({ operation, sentBefore }) => ({
         key: currentKey(operation),
@@ -273,15 +277,13 @@ export class Processor {
         skewCorrected: operation.detail.skewCorrected === true,
       })),
       judgement,
-      failures,
-      tlsFailures: this.#tlsFailures,
-      refusals: this.#refusals,
+      ...strain,
       now: platform.clock.now(),
       draws: { jitter: platform.random.fraction(), spread: platform.random.fraction() },
     });
     if (settlement.chargeIfReachable !== undefined) settlement = await this.#ending.chargeIfReachable(errand, settlement);
     if (settlement.ask !== undefined)
-      settlement = await this.#ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, failures);
+      settlement = await this.#ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, strain);
     if (settlement.correctClock !== undefined) await this.#greeter.correctClock(account, exchange);
     return this.#carryOut(account, lease, records, settlement, elapsedMs);
   }
@@ -295,8 +297,8 @@ export class Processor {
     elapsedMs: number,
   ): Promise<Turn> {
     const { settings, meters, events } = this.#context;
-    const state = this.#gate.settled(settlement);
-    await record(this.#context, { account, lease, sent: records, settlement, elapsedMs, gate: state });
+    await this.#gate.settled(account, settlement);
+    await record(this.#context, { account, lease, sent: records, settlement, elapsedMs });
 
     if (settlement.batch === "grow") this.#batch = growBatch(this.#batch, settings.batch);
     else if (settlement.batch === "halve") this.#batch = halveBatch(this.#batch, Math.max(1, records.length));

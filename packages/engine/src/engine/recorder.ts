@@ -1,6 +1,5 @@
 import type { SyncErrorCode } from "@guardian-sync/protocol";
 import type { OperationVerdict } from "../core/answer.ts";
-import { CLOSED_BREAKER, serialiseBreaker } from "../core/breaker.ts";
 import { type State, stateOf } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/order.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
@@ -12,7 +11,6 @@ import type { Lease } from "../queue/queue.ts";
 import { currentKey, type QueuedOperation, type SendableRecord } from "../queue/records.ts";
 import { type DeskContext, type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
-import type { GateState } from "./gate.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import type { OperationStatus } from "./operation.ts";
 
@@ -22,11 +20,9 @@ export interface Recording {
   readonly sent: readonly SendableRecord[];
   readonly settlement: Settlement;
   readonly elapsedMs: number;
-  readonly gate: GateState;
 }
 
 /** Entities that were held back are looked at again when their holder has ended: this many of their operations at a time. */
-const CLOSED = serialiseBreaker(CLOSED_BREAKER);
 const RELEASE_AT_ONCE = 500;
 
 /**
@@ -71,15 +67,9 @@ async function decide(
     for (const operation of current.values())
       if (operation.phase === "sealed") change.touch(operation, { detail: { ...operation.detail, skewCorrected: true } });
   }
+  await unsealBehind(context, view, change, current, moved, settlement);
   const nextOpNumber = await renumber(view, change, [...current.values()], moved, settlement);
-  const { breaker, holdUntil } = recording.gate;
-  if (
-    nextOpNumber !== view.detail.nextOpNumber ||
-    breaker !== (view.detail.breaker ?? CLOSED) ||
-    holdUntil !== (view.detail.holdUntil ?? 0)
-  ) {
-    change.putAccountDetail({ ...view.detail, nextOpNumber, breaker, holdUntil });
-  }
+  if (nextOpNumber !== view.detail.nextOpNumber) change.putAccountDetail({ ...view.detail, nextOpNumber });
   const { wait, failed } = settlement;
   const lane = {
     ...view.global,
@@ -185,6 +175,27 @@ export async function finishReleases(context: Pick<DeskContext, "queue">, accoun
         isDone = stillHolds || (await release(view, change, { seq: blockedBy, entityTag: lane }));
       });
     }
+  }
+}
+
+/**
+ * Something left the sequence without consuming its number, so nothing behind it can have been executed: what is sealed behind the
+ * request is opened, too. It would otherwise go before the ones that this answer has just opened.
+ */
+async function unsealBehind(
+  context: EngineContext,
+  view: AccountView,
+  change: ChangeSet,
+  sent: ReadonlyMap<Seq, QueuedOperation>,
+  moved: Map<Seq, State>,
+  settlement: Settlement,
+): Promise<void> {
+  const isBroken = settlement.moves.some(({ verdict }) => !consumesNumber(verdict) && verdict.event !== "park");
+  const isNumbered = [...sent.values()].some(({ row }) => (row?.opNumber ?? 0) > 0);
+  if (!isBroken || !isNumbered) return;
+  for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
+    if (sent.has(operation.seq) || (operation.row?.opNumber ?? 0) === 0) continue;
+    moved.set(operation.seq, unseal(context, change, operation));
   }
 }
 

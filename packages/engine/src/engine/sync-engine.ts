@@ -248,10 +248,7 @@ export class SyncEngine {
 
   /** Closes the circuit breaker at once. */
   async resetBreaker(): Promise<void> {
-    const state = this.#processor.gate.reset();
-    await this.#context.queue.change(this.#currentAccount(), undefined, (view, change) => {
-      change.putAccountDetail({ ...view.detail, ...state });
-    });
+    await this.#processor.gate.reset(this.#currentAccount());
     this.#processor.wake();
   }
 

@@ -14,10 +14,6 @@ export interface AccountDetail {
   /** Server time minus local time. Absent: never measured. */
   readonly clockOffsetMs?: number;
   /** A standing pause; it survives restarts. `at` in epoch ms. */
-  /** State of the circuit breaker, as text. */
-  readonly breaker?: string;
-  /** Nothing goes to the origin before. Epoch ms. */
-  readonly holdUntil?: number;
   readonly pause?: { readonly reason: string; readonly by: string; readonly at: number };
 }
 
@@ -26,8 +22,7 @@ export function parseAccountDetail(value: Json): AccountDetail {
   const fields = new Fields(value, "The detail of an account");
   for (const name of ["space", "principal", "clientId"]) fields.text(name);
   fields.number("nextOpNumber");
-  for (const name of ["clockOffsetMs", "holdUntil"]) fields.optional(name, "number");
-  fields.optional("breaker", "string");
+  fields.optional("clockOffsetMs", "number");
   fields.optional("pause", "object");
   return value as unknown as AccountDetail;
 }

@@ -17,6 +17,7 @@ import type {
   StateRow,
   StoreCommit,
 } from "../ports/index.ts";
+import { encodeOrigin, ORIGIN_KEY, type OriginState } from "./origin-state.ts";
 import { currentKey, type QueuedOperation } from "./records.ts";
 
 export interface RowPatch {
@@ -58,6 +59,7 @@ export class ChangeSet {
   #receipts: (Receipt & { readonly seq: Seq })[] = [];
   #count: Partial<Record<Counter, number>> = {};
   #accountDetail: AccountDetail | undefined;
+  #origin: OriginState | undefined;
 
   constructor(account: AccountTag, now: EpochMs, head: Seq) {
     this.account = account;
@@ -89,6 +91,10 @@ export class ChangeSet {
 
   putAccountDetail(detail: AccountDetail): void {
     this.#accountDetail = detail;
+  }
+
+  putOrigin(state: OriginState): void {
+    this.#origin = state;
   }
 
   /** Removes the tombstone of an operation that had ended before the head reached it. */
@@ -168,7 +174,8 @@ export class ChangeSet {
     return (
       this.#states.size + this.#dropStates.length + this.#packs.length + this.#settled.length + this.#lanes.length === 0 &&
       this.#dropLanes.length + this.#entities.length === 0 &&
-      this.#accountDetail === undefined
+      this.#accountDetail === undefined &&
+      this.#origin === undefined
     );
   }
 
@@ -207,6 +214,7 @@ export class ChangeSet {
       dropLanes: this.#dropLanes,
       putEntities: this.#entities,
       putReceipts: receipts,
+      ...(this.#origin === undefined ? {} : { putMeta: [{ key: ORIGIN_KEY, value: encodeOrigin(this.#origin) }] }),
       count: this.#count,
     };
   }

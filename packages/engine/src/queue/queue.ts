@@ -4,6 +4,7 @@ import type { AccountRow, AccountTag, Clock, EntityTag, Fence, Hash, LaneRow, Op
 import { AccountView } from "./account-view.ts";
 import { ChangeSet } from "./change-set.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { decodeOrigin, ORIGIN_KEY, type OriginState } from "./origin-state.ts";
 import { SegmentReader } from "./segment-reader.ts";
 
 export interface AccountIdentity {
@@ -72,6 +73,11 @@ export class DurableQueue {
         ? { space: "", principal: "", clientId: "", nextOpNumber: 1 }
         : parseAccountDetail(await openJson(keys, store.storeId, { table: "accounts", id: account, field: "detail" }, sealed));
     return new AccountView(row ?? emptyAccount(account), detail, lane ?? emptyLane(account), this.#reader);
+  }
+
+  /** What was last learned of the origin; whoever it was learned for. */
+  async origin(): Promise<OriginState | undefined> {
+    return decodeOrigin(await this.opened.store.readMeta(ORIGIN_KEY));
   }
 
   /** Every account that ever enqueued here, with the names that only the key can read. */
