@@ -1,6 +1,14 @@
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
+import { processTerminal } from "./output/terminal.ts";
+import { run } from "./program.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
 
-await new Command("guardian").description("Inspect, export and repair a Guardian Sync queue.").version(version).parseAsync();
+// A reader that has seen enough (`| head`) is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+}
+process.exitCode = await run(process.argv.slice(2), processTerminal(), version);

@@ -1,0 +1,24 @@
+import type { KeptOperation } from "guardian-sync/operator";
+import { redactPayload, redactPii } from "@guardian-sync/telemetry";
+
+/** A kept operation for machines: snake_case, redacted, the payload only when asked for. */
+export function keptJson(
+  operation: KeptOperation,
+  { includePayload = false }: { readonly includePayload?: boolean | undefined } = {},
+): object {
+  return {
+    id: operation.id,
+    operation_type: redactPii(operation.type),
+    entity_type: redactPii(operation.entityType),
+    entity_id: redactPii(operation.entityId),
+    state: operation.state,
+    code: operation.code,
+    attempt_count: operation.attempts,
+    last_error: operation.lastError === null ? null : redactPii(operation.lastError),
+    enqueued_at: operation.enqueuedAt,
+    changed_at: operation.changedAt,
+    idempotency_key: operation.key,
+    trace_id: operation.traceId,
+    ...(includePayload ? { payload: redactPayload(operation.payload) } : {}),
+  };
+}
