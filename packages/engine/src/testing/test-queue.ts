@@ -55,7 +55,8 @@ export class TestQueue {
   /** Starts to append, as one caller. */
   append(...contents: readonly OperationContent[]): Promise<readonly Seq[]> {
     const entityTags = contents.map(({ entityType, entityId }) => this.queue.entityTag(this.account, entityType, entityId));
-    return this.queue.appender.append({ account: this.account, operations: contents, entityTags });
+    const payloadTexts = contents.map(({ payload }) => JSON.stringify(payload));
+    return this.queue.appender.append({ account: this.account, operations: contents, entityTags, payloadTexts });
   }
 
   /** Appends one operation per entity id, as one caller, in one segment. */
