@@ -33,6 +33,8 @@ function acquire(path: string): DatabaseSync | undefined {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { timeout: 0 });
+    // Nothing is ever written, so there is nothing to keep a journal file for.
+    db.exec("PRAGMA journal_mode = MEMORY");
     db.exec("BEGIN EXCLUSIVE");
     return db;
   } catch {
