@@ -42,6 +42,7 @@ const verdict = (event: OperationVerdict["event"], more: Partial<OperationVerdic
   countsForBreaker: false,
   message: "",
   fromLedger: true,
+  consumesNumber: true,
   replayed: false,
   ...more,
 });
@@ -58,6 +59,12 @@ const words = ({ moves: none, problem: _problem, failed, batch, breaker, ...rest
   return { ...(failed ? { failed } : {}), ...(batch === "keep" ? {} : { batch }), ...(breaker === "none" ? {} : { breaker }), ...rest };
 };
 const wait = (reason: string, delayMs = 1000, wholeOrigin = false): object => ({ failed: true, wait: { delayMs, reason, wholeOrigin } });
+
+test("a request without operations waits by the policy that the app set", () => {
+  const policy = { baseMs: 50, maxDelayMs: 500, maxAttempts: 5 };
+  expect(run(fault("retry"), { operations: [], policy }).wait).toMatchObject({ delayMs: 50 });
+  expect(run(fault("retry"), { operations: [], policy, failures: 20 }).wait).toMatchObject({ delayMs: 500 });
+});
 
 describe("a fault of the whole request", () => {
   const table: Readonly<Record<NextStep, readonly [more: Partial<RequestFault>, expected: object]>> = {

@@ -21,6 +21,8 @@ export interface Strain {
   readonly tlsFailures: number;
   /** Answers that refused the token. */
   readonly refusals: number;
+  /** How a request waits that carries no operation: a handshake, a question. Default: the standard one. */
+  readonly policy?: BackoffPolicy;
 }
 
 export interface SettlementInput extends Strain {
@@ -126,7 +128,7 @@ function mustAsk(verdict: OperationVerdict, operation: InFlight | undefined): bo
 
 function settleFault(input: SettlementInput, fault: RequestFault): Settlement {
   const first = input.operations[0];
-  const policy = first?.policy ?? FALLBACK_POLICY;
+  const policy = first?.policy ?? input.policy ?? FALLBACK_POLICY;
   const alone = input.operations.length === 1 ? first : undefined;
   const { retryAfterMs } = fault;
   const delay = (attempt: number): number => retryDelayMs({ policy, attempt, retryAfterMs, draws: input.draws });

@@ -49,9 +49,12 @@ const late = (): Error => new Error("late");
 export class Origin {
   readonly #context: EngineContext;
   readonly #baseUrl: string;
+  readonly #onStart: () => void;
 
-  constructor(context: EngineContext) {
+  /** `onStart`: told before each request, whatever it asks: behind an open breaker any of them is the probe. */
+  constructor(context: EngineContext, onStart: () => void) {
     this.#context = context;
+    this.#onStart = onStart;
     this.#baseUrl = context.settings.backend.baseUrl.replace(/\/+$/, "");
   }
 
@@ -176,6 +179,7 @@ export class Origin {
     traceId: string,
     more: { readonly body?: string | undefined; readonly headers?: Readonly<Record<string, string>> },
   ): Promise<Exchange> {
+    this.#onStart();
     const { settings, platform } = this.#context;
     const { level, lease, detail, session } = errand;
     const all: Record<string, string> = {

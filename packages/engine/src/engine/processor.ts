@@ -62,9 +62,9 @@ export class Processor {
     this.#context = context;
     this.#sessions = sessions;
     this.#lock = lock;
-    this.#origin = new Origin(context);
-    this.#greeter = new Greeter(context, this.#origin);
     this.#gate = new Gate(context);
+    this.#origin = new Origin(context, () => this.#gate.started());
+    this.#greeter = new Greeter(context, this.#origin);
     this.#ending = new Ending(context, this.#origin);
     this.#batch = fullBatch(context.settings.batch);
     this.#bucket = fullBucket(context.settings.rateLimit, context.platform.clock.monotonic());
@@ -235,7 +235,8 @@ export class Processor {
   }
 
   #strain(view: AccountView): Strain {
-    return { failures: view.global.failures, tlsFailures: this.#tlsFailures, refusals: this.#refusals };
+    const { backoff: policy } = this.#context.settings;
+    return { failures: view.global.failures, tlsFailures: this.#tlsFailures, refusals: this.#refusals, policy };
   }
 
   /** The last look before bytes leave: same account, same lease. What is asked here cannot change before the request starts. */
@@ -259,7 +260,6 @@ export class Processor {
       return { key: currentKey(operation), type: operation.content.type, ...(overrides === undefined ? {} : { overrides }) };
     });
     const startedAt = platform.clock.monotonic();
-    this.#gate.started();
     const [first] = records as [SendableRecord];
     const { judgement, exchange } =
       faceOf(first.text) === "sync"
@@ -281,7 +281,7 @@ export class Processor {
       now: platform.clock.now(),
       draws: { jitter: platform.random.fraction(), spread: platform.random.fraction() },
     });
-    if (settlement.chargeIfReachable !== undefined) settlement = await this.#ending.chargeIfReachable(errand, settlement);
+    if (settlement.chargeIfReachable !== undefined) settlement = await this.#ending.chargeIfReachable(errand, settlement, strain);
     if (settlement.ask !== undefined)
       settlement = await this.#ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, strain);
     if (settlement.correctClock !== undefined) await this.#greeter.correctClock(account, exchange);
