@@ -1,4 +1,3 @@
-import { SyncError } from "@guardian-sync/protocol";
 import {
   type AccountDetail,
   decodeReceipts,
@@ -10,7 +9,8 @@ import {
   type Receipt,
   type StateDetail,
 } from "../format/index.ts";
-import type { AccountRow, AccountTag, EntityRow, EntityTag, LaneRow, PackRow, Phase, Seq, StateRow } from "../ports/index.ts";
+import type { AccountRow, AccountTag, EntityRow, EntityTag, LaneRow, PackRow, Phase, ReceiptRow, Seq, StateRow } from "../ports/index.ts";
+import { orNull, orNullNow } from "./or-null.ts";
 import type { QueuedOperation, SealedRecord } from "./records.ts";
 import { readStampedText } from "./sealed-text.ts";
 import type { OpenSegment, SegmentReader } from "./segment-reader.ts";
@@ -59,12 +59,7 @@ export class AccountView {
 
   async #open(pack: PackRow): Promise<readonly string[]> {
     const { store, keys } = this.#reader;
-    try {
-      return await openSealed(keys, store.storeId, pack);
-    } catch (error) {
-      if (error instanceof SyncError && error.code === "UNREADABLE") return [];
-      throw error;
-    }
+    return (await orNull(() => openSealed(keys, store.storeId, pack))) ?? [];
   }
 
   async inPhase(phases: readonly Phase[], after: Seq | 0, limit: number): Promise<readonly QueuedOperation[]> {
@@ -133,17 +128,16 @@ export class AccountView {
 
   /** The operation with this id: in the queue, or its receipt. */
   async byId(id: string): Promise<{ readonly operation: QueuedOperation } | { readonly receipt: Receipt } | undefined> {
-    const { store, keys } = this.#reader;
+    const { store } = this.#reader;
     for (const row of await store.findSegments(this.account, id)) {
       const segment = await this.#reader.open(row);
-      const index = segment.lines?.findIndex((line) => line.includes(id) && parseContent(line).id === id) ?? -1;
+      const index = indexOf(segment, id);
       if (index < 0) continue;
       const [operation] = await this.bySeq([(segment.seqFrom + index) as Seq]);
       if (operation !== undefined && !isTombstone(operation)) return { operation };
     }
     for (const row of await store.readReceipts(this.account, { id })) {
-      const place = { table: "receipts", id: `${row.seqMin}-${row.seqMax}`, field: "body" };
-      const receipt = decodeReceipts(await openJson(keys, store.storeId, place, row.body)).find((candidate) => candidate.id === id);
+      const receipt = (await this.#receipts(row)).find((candidate) => candidate.id === id);
       if (receipt !== undefined) return { receipt };
     }
     return undefined;
@@ -155,12 +149,17 @@ export class AccountView {
     const first = operations[0];
     const last = operations.at(-1);
     if (first === undefined || last === undefined) return found;
-    const { store, keys } = this.#reader;
-    for (const row of await store.readReceipts(this.account, { seqs: { from: first.seq, to: last.seq } })) {
-      const place = { table: "receipts", id: `${row.seqMin}-${row.seqMax}`, field: "body" };
-      for (const receipt of decodeReceipts(await openJson(keys, store.storeId, place, row.body))) found.set(receipt.seq as Seq, receipt);
+    for (const row of await this.#reader.store.readReceipts(this.account, { seqs: { from: first.seq, to: last.seq } })) {
+      for (const receipt of await this.#receipts(row)) found.set(receipt.seq as Seq, receipt);
     }
     return found;
+  }
+
+  /** None when they are damaged: what stands in the queue counts. */
+  async #receipts(row: ReceiptRow): Promise<readonly Receipt[]> {
+    const { store, keys } = this.#reader;
+    const place = { table: "receipts", id: `${row.seqMin}-${row.seqMax}`, field: "body" };
+    return (await orNull(async () => decodeReceipts(await openJson(keys, store.storeId, place, row.body)))) ?? [];
   }
 
   async #join(rows: readonly StateRow[]): Promise<readonly QueuedOperation[]> {
@@ -179,22 +178,25 @@ export class AccountView {
 
   async #record(segment: OpenSegment, seq: Seq, row: StateRow | null): Promise<QueuedOperation> {
     const index = seq - segment.seqFrom;
+    const line = segment.lines?.[index];
+    const content = line === undefined ? null : orNullNow(() => parseContent(line));
+    // The key may stand in the detail: without it nobody knows under which one to send.
+    const detail = row === null || row.detail === null ? NO_DETAIL : await this.#detail(row.seq, row.detail);
     return {
       seq,
       entityTag: segment.entityTags[index] as EntityTag,
-      content: segment.lines === null ? unreadableContent(segment, seq) : parseContent(segment.lines[index] as string),
-      readable: segment.lines !== null,
+      content: content ?? unreadableContent(segment, seq),
+      readable: content !== null && detail !== null,
       phase: row?.phase ?? "pending",
       row,
-      detail: await this.#detail(row),
+      detail: detail ?? NO_DETAIL,
     };
   }
 
-  async #detail(row: StateRow | null): Promise<StateDetail> {
-    if (row === null || row.detail === null) return NO_DETAIL;
+  #detail(seq: Seq, bytes: Uint8Array): Promise<StateDetail | null> {
     const { store, keys } = this.#reader;
-    const opened = openJson(keys, store.storeId, { table: "states", id: String(row.seq), field: "detail" }, row.detail);
-    return parseStateDetail(opened instanceof Promise ? await opened : opened);
+    const place = { table: "states", id: String(seq), field: "detail" };
+    return orNull(async () => parseStateDetail(await openJson(keys, store.storeId, place, bytes)));
   }
 }
 
@@ -207,6 +209,12 @@ export interface FreshWindow {
 /** An operation that ended before the head reached it: its row only keeps it from being read as pending. */
 export function isTombstone(operation: QueuedOperation): boolean {
   return operation.phase === "cancelled";
+}
+
+/** Where the operation with this id stands in the segment; -1: nowhere. Of a damaged one only a lone operation is known by its id. */
+function indexOf({ lines, seqFrom, last, idMin }: OpenSegment, id: string): number {
+  if (lines === null) return seqFrom === last && idMin === id ? 0 : -1;
+  return lines.findIndex((line) => line.includes(id) && orNullNow(() => parseContent(line))?.id === id);
 }
 
 /** Stands in for content that cannot be decrypted: enough to count, list and quarantine it. */

@@ -1,6 +1,6 @@
-import { SyncError } from "@guardian-sync/protocol";
 import { openSegment } from "../format/index.ts";
 import type { AccountTag, EntityTag, Hash, KeyRing, QueueStore, SegmentRow, Seq } from "../ports/index.ts";
+import { orNull } from "./or-null.ts";
 
 /** A window of 50 walks through a segment of 1000 twenty times: the last few stay open. Content never changes, so neither do they. */
 const KEPT_OPEN = 4;
@@ -48,20 +48,10 @@ export class SegmentReader {
       last: (seqFrom + count - 1) as Seq,
       entityTags,
       idMin,
-      lines: await this.#lines(row),
+      lines: await orNull(() => openSegment(this.keys, this.store.storeId, row)),
     };
     if (this.#kept.length >= KEPT_OPEN) this.#kept.shift();
     this.#kept.push(open);
     return open;
-  }
-
-  async #lines(row: SegmentRow): Promise<readonly string[] | null> {
-    try {
-      const lines = openSegment(this.keys, this.store.storeId, row);
-      return lines instanceof Promise ? await lines : lines;
-    } catch (error) {
-      if (error instanceof SyncError && error.code === "UNREADABLE") return null;
-      throw error;
-    }
   }
 }
