@@ -4,6 +4,7 @@ import {
   type CurrentState,
   type Echo,
   isJsonObject,
+  LEDGER_OUTCOMES,
   type Json,
   type NextStep,
   type OperationResult,
@@ -46,6 +47,8 @@ export interface OperationVerdict extends Finding {
   readonly event: VerdictEvent;
   /** The answer is the ledger's own: a result with the operation's key. Nothing has to be asked before it fails. */
   readonly fromLedger: boolean;
+  /** The ledger keeps it, so under global ordering it has consumed its number. */
+  readonly consumesNumber: boolean;
   readonly replayed: boolean;
   readonly appliedKey?: string;
   readonly version?: number;
@@ -145,6 +148,8 @@ export function judgeResult(result: OperationResult, operation: SentOperation, r
     ...verdict,
     event: verdict.event === "applied" && (outcome === "noop" || outcome === "applied_before") ? outcome : verdict.event,
     fromLedger: true,
+    // `applied_before` tells of an earlier key, which consumed the number when it was applied.
+    consumesNumber: outcome === "applied_before" || (LEDGER_OUTCOMES as readonly string[]).includes(outcome),
     replayed: replayed === true,
     ...(applied_key === undefined ? {} : { appliedKey: applied_key }),
     ...(version === undefined ? {} : { version }),
@@ -181,7 +186,7 @@ function judgeRest(answer: Answer, { operation, echo, level, shape = {} }: SentR
 /** What a finding moves one operation to. */
 function verdictOf({ key, type }: SentOperation, finding: Finding): OperationVerdict {
   const { event, ...change } = moveOf(type, finding);
-  return { ...finding, ...change, key, event, fromLedger: false, replayed: false };
+  return { ...finding, ...change, key, event, fromLedger: false, consumesNumber: false, replayed: false };
 }
 
 type Move = Partial<Finding> & { readonly event: VerdictEvent };

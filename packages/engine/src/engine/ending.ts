@@ -85,11 +85,18 @@ export class Ending {
   }
 
   /** The origin was silent about one operation that was alone: if it answers something harmless, the operation is at fault. */
-  async chargeIfReachable(errand: Errand, settlement: Settlement): Promise<Settlement> {
+  async chargeIfReachable(errand: Errand, settlement: Settlement, strain: Strain): Promise<Settlement> {
     const { chargeIfReachable, ...rest } = settlement;
     if (chargeIfReachable === undefined) return settlement;
     const path = errand.level === 4 ? `${SYNC_PATHS.changes}?limit=1` : "/";
     const exchange = await this.#origin.get(errand, path);
+    const { retryAfterMs, code } = findingOfExchange(exchange);
+    if (retryAfterMs !== undefined) {
+      const { random } = this.#context.platform;
+      const draws = { jitter: random.fraction(), spread: random.fraction() };
+      const delayMs = retryDelayMs({ policy: this.#context.settings.backoff, attempt: strain.failures + 1, retryAfterMs, draws });
+      return { ...rest, wait: { delayMs, reason: code ?? "SERVICE_UNAVAILABLE", wholeOrigin: true } };
+    }
     return exchange.kind === "answer" && exchange.status < 500 ? { ...rest, charge: chargeIfReachable } : rest;
   }
 
@@ -168,6 +175,7 @@ function verdictOf(
     countsForBreaker: false,
     message: MESSAGES[code ?? ""] ?? "",
     fromLedger: false,
+    consumesNumber: false,
     replayed: false,
   };
   if (event === "reject" || event === "conflict" || event === "park") return { ...base, event, code: code ?? base.code };

@@ -8,9 +8,9 @@ import {
   serialiseBreaker,
   stepBreaker,
 } from "../core/breaker.ts";
-import { holdOrigin, holdRemainingMs } from "../core/rate-limit.ts";
+import { holdRemainingMs } from "../core/rate-limit.ts";
 import type { Settlement } from "../core/settlement.ts";
-import type { AccountTag } from "../ports/index.ts";
+import type { AccountTag, MonotonicMs } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { OriginState } from "../queue/origin-state.ts";
 import type { EngineContext } from "./context.ts";
@@ -26,7 +26,9 @@ const OFFLINE_PROBE_MS = 30_000;
 export class Gate {
   readonly #context: EngineContext;
   #breaker: BreakerState = CLOSED_BREAKER;
+  /** As it is kept, in wall time; and the same moment on the clock that nobody sets, which decides in this process. */
   #holdUntil = 0;
+  #holdEnds = 0 as MonotonicMs;
 
   constructor(context: EngineContext) {
     this.#context = context;
@@ -45,13 +47,13 @@ export class Gate {
     await this.#load();
     const now = this.#now();
     if (platform.connectivity?.online() === false) return { reason: "offline", untilMs: null, delayMs: OFFLINE_PROBE_MS };
-    const holdMs = holdRemainingMs({ until: this.#holdUntil }, now);
+    const holdMs = this.#holdEnds - platform.clock.monotonic();
     if (holdMs > 0) return closed("retry_after", now, holdMs);
     const breaker = breakerAllows(this.#breaker, now, settings.breaker);
     if (!breaker.allowed) return closed("breaker_open", now, breaker.retryInMs);
-    // A clock that was set back must not stretch a delay of seconds into hours.
-    const backoffMs = Math.min(view.global.dueAt - now, settings.backoff.maxDelayMs);
-    return backoffMs > 0 ? closed("backoff", now, backoffMs) : undefined;
+    const backoffMs = view.global.dueAt - now;
+    // No backoff is that long: it was written before the clock was set back.
+    return backoffMs > 0 && backoffMs <= settings.backoff.maxDelayMs ? closed("backoff", now, backoffMs) : undefined;
   }
 
   /** A request starts: behind an open breaker that has cooled down, it is the probe. */
@@ -67,7 +69,7 @@ export class Gate {
     const { wait } = settlement;
     const before = this.#state();
     if (settlement.breaker !== "none") this.#step(settlement.breaker);
-    if (wait?.wholeOrigin === true) this.#holdUntil = holdOrigin({ until: this.#holdUntil }, this.#now(), wait.delayMs).until;
+    if (wait?.wholeOrigin === true) this.#hold(wait.delayMs);
     await this.#save(account, before);
   }
 
@@ -75,6 +77,13 @@ export class Gate {
     const before = this.#state();
     this.#step("reset");
     await this.#save(account, before);
+  }
+
+  #hold(delayMs: number): void {
+    const ends = this.#context.platform.clock.monotonic() + delayMs;
+    if (ends <= this.#holdEnds) return;
+    this.#holdEnds = ends as MonotonicMs;
+    this.#holdUntil = this.#now() + delayMs;
   }
 
   async #save(account: AccountTag, before: OriginState): Promise<void> {
@@ -90,7 +99,12 @@ export class Gate {
   async #load(): Promise<void> {
     const stored = await this.#context.queue.origin();
     if (stored === undefined || stored.baseUrl !== this.#context.settings.backend.baseUrl) return;
-    this.#holdUntil = stored.holdUntil;
+    if (stored.holdUntil !== this.#holdUntil) {
+      // Another process heard it, or an earlier one: the wall clock is all there is to go by.
+      this.#holdUntil = stored.holdUntil;
+      this.#holdEnds = (this.#context.platform.clock.monotonic() +
+        holdRemainingMs({ until: stored.holdUntil }, this.#now())) as MonotonicMs;
+    }
     // The probe of this process is under way: only its own answer decides.
     if (this.#breaker.kind !== "half_open") this.#breaker = parseBreaker(stored.breaker, this.#context.settings.breaker);
   }

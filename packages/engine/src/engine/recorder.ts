@@ -190,7 +190,7 @@ async function unsealBehind(
   moved: Map<Seq, State>,
   settlement: Settlement,
 ): Promise<void> {
-  const isBroken = settlement.moves.some(({ verdict }) => !consumesNumber(verdict) && verdict.event !== "park");
+  const isBroken = settlement.moves.some(({ verdict }) => !verdict.consumesNumber && verdict.event !== "park");
   const isNumbered = [...sent.values()].some(({ row }) => (row?.opNumber ?? 0) > 0);
   if (!isBroken || !isNumbered) return;
   for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
@@ -209,18 +209,13 @@ async function renumber(
 ): Promise<number> {
   const numbers = sent.flatMap(({ row }) => (row !== null && row.opNumber > 0 ? [row.opNumber] : []));
   if (moved.size === 0 || numbers.length === 0) return view.detail.nextOpNumber;
-  let next = Math.min(...numbers) + settlement.moves.filter(({ verdict }) => consumesNumber(verdict)).length;
+  let next = Math.min(...numbers) + settlement.moves.filter(({ verdict }) => verdict.consumesNumber).length;
   for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
     if (moved.has(operation.seq) || (operation.row?.opNumber ?? 0) === 0) continue;
     if (operation.row?.opNumber !== next) change.touch(operation, { opNumber: next });
     next += 1;
   }
   return next;
-}
-
-/** Exactly what the ledger keeps consumes a number. */
-function consumesNumber({ event, fromLedger }: OperationVerdict): boolean {
-  return fromLedger && event !== "unseal" && event !== "conflict" && event !== "retry_later";
 }
 
 function charge(

@@ -57,7 +57,7 @@ export const appendCases: readonly StoreCase[] = [
       opened = await world.reopen();
       expect(await opened.store.append([await world.segment(opened, bob(opened))])).toEqual([7]);
       const counts = (await opened.store.listAccounts()).map((row) => row.counts.enqueued);
-      expect([...counts].sort()).toEqual([3, 4]);
+      expect([Math.min(...counts), Math.max(...counts)]).toEqual([3, 4]);
     },
   },
   {

@@ -52,7 +52,7 @@ export const sharingCases: readonly StoreCase[] = [
         one.store.commit({ account: ann(one), expectRevision: 1, count: { pending: -1, failed: 1 } }),
         two.store.commit({ account: ann(one), expectRevision: 1, count: { pending: -1, parked: 1 } }),
       ]);
-      expect(results.map(({ ok }) => ok).sort()).toEqual([false, true]);
+      expect(results.filter(({ ok }) => ok).length).toEqual(1);
       expect(results.map(({ revision }) => revision)).toEqual([2, 2]);
       const counts = (await one.store.readAccount(ann(one)))?.counts;
       expect([counts?.enqueued, counts?.pending, (counts?.failed ?? 0) + (counts?.parked ?? 0)]).toEqual([2, 1, 1]);
