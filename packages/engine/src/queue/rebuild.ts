@@ -39,18 +39,25 @@ async function compare(queue: DurableQueue, account: AccountTag, isRepair: boole
   const { store } = queue.opened;
   for (let meeting = 0; meeting < MAX_MEETINGS; meeting++) {
     const view = await queue.view(account);
+    const { revision, counts } = view.row;
+    if (revision === 0) return { changed: false, differences: [], operations: 0 };
     const found = await readAll(queue, view);
+    const before = await store.readLanes(account);
     const lanes = [found.global, ...found.holds.values()];
-    const differences = [...laneDifferences(await store.readLanes(account), lanes), ...countDifferences(view.row.counts, found.counts)];
-    if (differences.length === 0) return { changed: false, differences, operations: found.operations };
-    if (!isRepair) {
-      // Read one by one: a queue that moved meanwhile shows differences that are none.
-      const row = await store.readAccount(account);
-      if (row?.revision === view.row.revision && row.counts.enqueued === view.row.counts.enqueued)
-        return { changed: false, differences, operations: found.operations };
-      continue;
-    }
-    const result = await store.replaceIndex(account, lanes, found.counts, view.row.revision);
+    const differences = [...laneDifferences(before, lanes), ...countDifferences(counts, found.counts)];
+    // Read one by one: a queue that moved meanwhile shows differences that are none.
+    const row = await store.readAccount(account);
+    if (row?.revision !== revision || row.counts.enqueued !== counts.enqueued) continue;
+    if (differences.length === 0 || !isRepair) return { changed: false, differences, operations: found.operations };
+    const kept = new Set<string>(lanes.map(({ lane }) => lane));
+    const result = await store.commit({
+      account,
+      expectRevision: revision,
+      putLanes: lanes,
+      dropLanes: before.flatMap(({ lane }) => (kept.has(lane) ? [] : [lane])),
+      // By how much they are wrong: an append does not change the revision, and what it has counted by now must stay counted.
+      count: Object.fromEntries(COUNTERS.map((counter) => [counter, found.counts[counter] - counts[counter]])),
+    });
     if (result.ok) return { changed: true, differences, operations: found.operations };
   }
   return { changed: false, differences: ["the queue changed all the time; stop its processor, then try again"], operations: 0 };
