@@ -220,5 +220,5 @@ test("Q7 long segments are read in pages", async () => {
     },
   });
   expect(await rebuild(await TestQueue.open(queue.world, store))).toEqual({ changed: false, differences: [], operations: 1200 });
-  expect(limits).toEqual([500, 500, 500]);
+  expect(new Set(limits)).toEqual(new Set([500]));
 });
