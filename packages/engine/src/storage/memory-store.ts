@@ -151,7 +151,7 @@ export class MemoryStore implements QueueStore {
       checkAccount(account, lanes);
       const row = disk.accounts.get(account);
       if (row === undefined || row.revision !== expectRevision) return { ok: false, revision: row?.revision ?? 0 };
-      for (const lane of [...disk.lanes.values()]) if (lane.account === account) disk.lanes.delete(laneKey(account, lane.lane));
+      for (const lane of disk.lanes.values()) if (lane.account === account) disk.lanes.delete(laneKey(account, lane.lane));
       for (const lane of lanes) disk.lanes.set(laneKey(account, lane.lane), { ...lane });
       const revision = row.revision + 1;
       disk.accounts.set(account, { ...row, revision, counts: { ...counts } });
