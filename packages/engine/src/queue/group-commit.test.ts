@@ -80,6 +80,21 @@ describe("callers of one turn", () => {
     expect(isStored).toBe(true);
   });
 
+  test("Q1 `settle` sleeps while a slow disk writes: it does not keep asking", async () => {
+    const slow = (): Promise<void> => new Promise((resolve) => void world.timeline.after(50, resolve));
+    const { queue } = await open({ append: slow });
+    const call = queue.append(queue.content("a"));
+    let turns = 0;
+    let isSettled = false;
+    void queue.queue.appender.settle().then(() => {
+      isSettled = true;
+    });
+    await world.timeline.run({ stop: () => ++turns > 100 });
+    expect(isSettled).toBe(true);
+    expect(turns).toBeLessThan(20);
+    expect(await call).toEqual([1]);
+  });
+
   test("Q1 operations of different accounts stand in segments of their own, in call order", async () => {
     const { queue, segments } = await open();
     const bob = await queue.as({ space: "home", principal: "bob" });

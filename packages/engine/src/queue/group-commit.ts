@@ -37,6 +37,7 @@ export class GroupCommit {
   readonly #world: GroupCommitWorld;
   #waiting: Waiting[] = [];
   #running = false;
+  #onIdle: (() => void)[] = [];
 
   constructor(world: GroupCommitWorld) {
     this.#world = world;
@@ -54,8 +55,9 @@ export class GroupCommit {
   }
 
   /** Resolves when everything appended so far has had its verdict. */
-  async settle(): Promise<void> {
-    while (this.#running) await new Promise<void>((resolve) => this.#world.clock.defer(resolve));
+  settle(): Promise<void> {
+    if (!this.#running) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
   async #drain(): Promise<void> {
@@ -65,6 +67,7 @@ export class GroupCommit {
       for (const alone of group) await this.#commit([alone], true);
     }
     this.#running = false;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   #takeGroup(): Waiting[] {
