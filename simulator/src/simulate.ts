@@ -33,7 +33,8 @@ const SETTLING_STEP_MS = 20_000;
 const MAX_RESUMES = 5;
 /** The latest copy of a request arrives so long after it was sent. */
 const LAST_COPY_MS = 2 * HOUR_MS + 5 * MINUTE_MS;
-const MAX_EVENTS = 150_000;
+/** Turns of the world: a run that needs more does not come to rest. */
+const MAX_STEPS = 600_000;
 
 /** Runs one seed to its end, or to its first broken promise. */
 export async function simulate(options: WorldOptions): Promise<SeedResult> {
@@ -67,6 +68,7 @@ export async function simulate(options: WorldOptions): Promise<SeedResult> {
 class Run {
   readonly #world: World;
   readonly #devices: readonly Device[];
+  #steps = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -93,11 +95,18 @@ class Run {
   }
 
   async #runFor(durationMs: number): Promise<void> {
-    const { timeline, journal } = this.#world;
+    const { timeline } = this.#world;
     const untilMs = timeline.nowMs + durationMs;
-    await timeline.run({ untilMs, stop: () => this.#isOver || journal.events > MAX_EVENTS });
-    if (journal.events > MAX_EVENTS) this.#world.report("INV9", `no rest after ${MAX_EVENTS} events`);
+    await this.#runUntil(() => false, untilMs);
     if (!this.#isOver) await timeline.advance(untilMs - timeline.nowMs);
+  }
+
+  async #runUntil(isDone: () => boolean, untilMs: number = Number.POSITIVE_INFINITY): Promise<void> {
+    const stop = (): boolean => {
+      if (++this.#steps > MAX_STEPS && !this.#isOver) this.#world.report("INV9", `no rest after ${MAX_STEPS} turns`);
+      return this.#isOver || isDone();
+    };
+    await this.#world.timeline.run({ untilMs, stop });
   }
 
   /** Faults end, the network heals, everybody is back, and each account has its turn on every device. */
@@ -157,7 +166,7 @@ class Run {
       void app.rest().then((value) => {
         status = value;
       });
-      await this.#world.timeline.run({ stop: () => status !== undefined });
+      await this.#runUntil(() => status !== undefined);
       if (status !== undefined) told.push(status);
     }
     const reason = told.map(({ state, reason: why, work }) => `${state} (${why}), ${work} waiting`).join("; ");
@@ -193,7 +202,7 @@ class Run {
             world.operations.judge(record, final);
             world.operations.judgeVerdict(record, final);
           });
-          await world.timeline.run({ stop: () => isKnown });
+          await this.#runUntil(() => isKnown);
           if (!isKnown) world.report("INV9", `${process.label} does not answer about operation ${record.id}`);
         }
         process.retire();
