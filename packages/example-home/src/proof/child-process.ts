@@ -120,6 +120,6 @@ export class Child<Message extends ChildMessage> {
       return;
     }
     this.#messages.push(message);
-    for (const listener of [...this.#listeners]) listener(message);
+    for (const listener of this.#listeners) listener(message);
   }
 }

@@ -20,6 +20,8 @@ export type ClientCommand =
   | { readonly do: "enqueue"; readonly count: number; readonly tag: number }
   | { readonly do: "drain"; readonly tag: number; readonly timeoutMs: number }
   | { readonly do: "status"; readonly tag: number }
+  /** Enqueue no more by itself. */
+  | { readonly do: "rest"; readonly tag: number }
   /** Enqueue until the store refuses. */
   | { readonly do: "fill" }
   | { readonly do: "close" };
@@ -30,6 +32,7 @@ export type ClientMessage =
   | { readonly says: "succeeded"; readonly id: string; readonly replayed: boolean }
   | { readonly says: "problem"; readonly what: string; readonly code: string }
   | { readonly says: "enqueued"; readonly tag: number }
+  | { readonly says: "rested"; readonly tag: number }
   | { readonly says: "drained"; readonly tag: number; readonly empty: boolean; readonly reason: string }
   | { readonly says: "status"; readonly tag: number; readonly status: EngineStatus }
   /** The queue could not be opened, or would take no more. */
@@ -49,6 +52,10 @@ async function obey(sync: SyncEngine, workload: Workload, command: ClientCommand
       for (let left = command.count; left > 0; left -= 8) await workload.step(Math.min(8, left));
       return say({ says: "enqueued", tag: command.tag });
     }
+    case "rest":
+      isResting = true;
+      await rested;
+      return say({ says: "rested", tag: command.tag });
     case "drain": {
       const { empty, reason = "" } = await sync.drain({ timeoutMs: command.timeoutMs });
       return say({ says: "drained", tag: command.tag, empty, reason });
@@ -68,8 +75,11 @@ async function obey(sync: SyncEngine, workload: Workload, command: ClientCommand
   }
 }
 
-async function enqueueForEver(sync: SyncEngine, workload: Workload, maxWaiting: number): Promise<void> {
-  for (;;) {
+let isResting = false;
+let rested: Promise<void> = Promise.resolve();
+
+async function enqueueAlways(sync: SyncEngine, workload: Workload, maxWaiting: number): Promise<void> {
+  while (!isResting) {
     await workload.step();
     const { pending, sealed } = await sync.status();
     await pause(pending + sealed > maxWaiting ? 20 : 0);
@@ -97,4 +107,4 @@ createInterface({ input: process.stdin })
   .on("line", (line) => void obey(sync, workload, JSON.parse(line) as ClientCommand))
   .on("close", () => process.exit(0));
 say({ says: "ready" });
-if (config.maxWaiting > 0) await enqueueForEver(sync, workload, config.maxWaiting);
+if (config.maxWaiting > 0) rested = enqueueAlways(sync, workload, config.maxWaiting);

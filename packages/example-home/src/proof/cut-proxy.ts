@@ -13,7 +13,7 @@ import { homeServer, recordHeartRate } from "./home.ts";
 import { type Acknowledged, judgeBooks, judgeFeed } from "./oracle.ts";
 import { openQueue, type Tuning } from "./queue-file.ts";
 import type { Report } from "./report.ts";
-import { pause } from "./report.ts";
+import { Driver } from "./virtual-time.ts";
 
 export interface CutOptions {
   readonly operations: number;
@@ -70,12 +70,12 @@ export async function cutProxy({ operations, cuts, maxOperations, clock }: CutOp
   }
 
   const startedAt = virtual?.now() ?? Date.now();
-  const driving = virtual && drive(virtual, sync);
+  const driver = virtual && new Driver(virtual, () => sync);
   const acknowledged = await enqueueAll(sync, operations);
   const drained = await sync.drain({ timeoutMs: virtual === undefined ? 120_000 : 2 ** 30 });
   const tookMs = (virtual?.now() ?? Date.now()) - startedAt;
   const status = await sync.status();
-  await driving?.stop();
+  await driver?.close();
 
   if (!drained.empty) faults.push(`not drained: ${drained.reason ?? ""}`);
   const changes = await readFeed(origin, SPACE, PRINCIPAL);
@@ -128,22 +128,4 @@ async function enqueueAll(sync: SyncEngine, count: number): Promise<readonly Ack
   const operations = await Promise.all(stored);
   off();
   return operations.map(({ id }) => ({ id, seq: seqs.get(id) ?? 0 }));
-}
-
-/** Moves virtual time on whenever the engine waits for it, and lets real requests take the real time that they need. */
-function drive(clock: VirtualClock, sync: SyncEngine): { stop(): Promise<void> } {
-  let isDriving = true;
-  const driving = (async () => {
-    while (isDriving) {
-      const { state, nextAttemptAt } = await sync.status();
-      await clock.advance(state === "waiting" ? Math.max(1, (nextAttemptAt ?? clock.now() + 1000) - clock.now()) : 0);
-      await pause(0);
-    }
-  })();
-  return {
-    stop: async () => {
-      isDriving = false;
-      await driving;
-    },
-  };
 }

@@ -25,6 +25,8 @@ export interface SeenRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** By the clock that the proxy was given. */
+  readonly at: number;
   /** Of the sync face's batch, or the one operation of a REST write. */
   readonly operations: readonly SeenOperation[];
 }
@@ -38,8 +40,16 @@ export type Fate =
   | { readonly do: "hold_answer"; readonly until: Promise<void> }
   /** The request itself is late. */
   | { readonly do: "hold_request"; readonly until: Promise<void> }
+  /** The server does its work; what comes back says something else. */
+  | { readonly do: "replace"; readonly by: (answer: ProxiedAnswer) => ProxiedAnswer }
   /** Somebody else answers. */
   | { readonly do: "answer"; readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string };
+
+export interface ProxiedAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer | string;
+}
 
 export const PASS: Fate = { do: "pass" };
 
@@ -60,19 +70,22 @@ export class GateProxy {
   readonly #http: Server;
   readonly #agent: Agent;
 
-  private constructor(http: Server, agent: Agent, decide: Decide) {
+  readonly #now: () => number;
+
+  private constructor(http: Server, agent: Agent, decide: Decide, now: () => number) {
     this.#http = http;
     this.#agent = agent;
+    this.#now = now;
     this.decide = decide;
     this.url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
   }
 
-  static async start(target: () => string, decide: Decide = () => PASS): Promise<GateProxy> {
+  static async start(target: () => string, decide: Decide = () => PASS, now: () => number = Date.now): Promise<GateProxy> {
     const agent = new Agent({ keepAlive: true });
     const http = createServer();
     http.listen(0, "127.0.0.1");
     await once(http, "listening");
-    const proxy = new GateProxy(http, agent, decide);
+    const proxy = new GateProxy(http, agent, decide, now);
     http.on("request", (request, response) => {
       proxy.#serve(target(), request, response).catch(() => response.destroy());
     });
@@ -104,7 +117,7 @@ export class GateProxy {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const bytes = Buffer.concat(chunks);
-    const seen = seenOf(request, bytes);
+    const seen = { ...seenOf(request, bytes), at: this.#now() };
     this.requests.push(seen);
     const fate = this.decide(seen);
     if (fate.do === "cut_before") return void request.socket.destroy();
@@ -113,26 +126,23 @@ export class GateProxy {
     const answer = await this.#forward(target, request, bytes);
     if (fate.do === "hold_answer") await fate.until;
     if (fate.do === "cut_after") return void request.socket.destroy();
-    response.writeHead(answer.status, answer.headers).end(answer.body);
+    const { status, headers, body } = fate.do === "replace" ? fate.by(answer) : answer;
+    response.writeHead(status, headers).end(body);
   }
 
-  async #forward(
-    target: string,
-    incoming: IncomingMessage,
-    bytes: Buffer,
-  ): Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer }> {
+  async #forward(target: string, incoming: IncomingMessage, bytes: Buffer): Promise<ProxiedAnswer> {
     const { connection: _connection, host: _host, ...headers } = incoming.headers;
     const outgoing = httpRequest(new URL(incoming.url ?? "/", target), { method: incoming.method ?? "GET", headers, agent: this.#agent });
     outgoing.end(bytes);
     const [answer] = (await once(outgoing, "response")) as [IncomingMessage];
     const chunks: Buffer[] = [];
     for await (const chunk of answer) chunks.push(chunk as Buffer);
-    const { connection: _c, "transfer-encoding": _t, "keep-alive": _k, ...rest } = answer.headers;
+    const { connection: _c, "transfer-encoding": _t, "keep-alive": _k, "content-length": _l, ...rest } = answer.headers;
     return { status: answer.statusCode ?? 502, headers: rest, body: Buffer.concat(chunks) };
   }
 }
 
-function seenOf({ method = "GET", url = "/", headers }: IncomingMessage, bytes: Buffer): SeenRequest {
+function seenOf({ method = "GET", url = "/", headers }: IncomingMessage, bytes: Buffer): Omit<SeenRequest, "at"> {
   const body = (headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes).toString("utf8");
   const path = url.split("?")[0] as string;
   return { method, path, headers, body, operations: operationsOf(method, path, headers, body) };

@@ -62,9 +62,13 @@ const operations: Readonly<Record<string, ServerOperation>> = {
   }),
 };
 
-/** A token of the proof says who it is for: `space principal number`. The number tells one token from its successor. */
+/** A token of the proof says who it is for: `space.principal.number`. The number tells one token from its successor. */
 export function tokenOf(space: string, principal: string, number = 1): string {
   return `${space}.${principal}.${number}`;
+}
+
+export function tokenNumberOf(token: string): number {
+  return Number(token.split(".")[2]);
 }
 
 export function sessionOf(space: string, principal: string, number = 1): Session {
@@ -72,14 +76,19 @@ export function sessionOf(space: string, principal: string, number = 1): Session
 }
 
 /** The production server with the home's collections. Rate limits are out of the way: they have their own tests. */
-export function homeServer(storage: Storage, options: Partial<SyncServerOptions> = {}): SyncServer {
+export function homeServer(
+  storage: Storage,
+  options: Partial<SyncServerOptions> = {},
+  isValid: (token: string) => boolean = () => true,
+): SyncServer {
   return createSyncServer({
     storage,
     collections,
     operations,
     authenticate: ({ headers }) => {
-      const [space, principal] = (/^Bearer (\S+)$/.exec(headers.authorization ?? "")?.[1] ?? "").split(".");
-      return space === undefined || principal === undefined || principal === "" ? null : { space, principal, roles: [] };
+      const token = /^Bearer (\S+)$/.exec(headers.authorization ?? "")?.[1] ?? "";
+      const [space, principal = ""] = token.split(".");
+      return space === undefined || principal === "" || !isValid(token) ? null : { space, principal, roles: [] };
     },
     rateLimit: { perPrincipal: 1_000_000_000, perAddress: 1_000_000_000 },
     ...options,

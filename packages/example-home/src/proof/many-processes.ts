@@ -50,14 +50,15 @@ class House implements AsyncDisposable {
     return new House(cleanup, gate, url, tuning, seed);
   }
 
-  async start(): Promise<Client> {
+  /** `maxWaiting`: it enqueues by itself, with at most this many waiting. */
+  async start(maxWaiting = 0): Promise<Client> {
     const number = ++this.#started;
     const config: ClientConfig = {
       file: this.#file,
       tuning: this.#tuning,
       seed: `${this.#seed}/${number}`,
       prefix: `p${number}`,
-      maxWaiting: 0,
+      maxWaiting,
     };
     const child: Client = new Child(this.#cleanup, "./client-child.ts", config);
     child.onMessage((message) => {
@@ -72,6 +73,12 @@ class House implements AsyncDisposable {
     const tag = ++this.#tags;
     client.tell({ do: "enqueue", count, tag });
     await client.hear("enqueued", { where: (message) => message.tag === tag, timeoutMs: 60_000 });
+  }
+
+  async rest(client: Client): Promise<void> {
+    const tag = ++this.#tags;
+    client.tell({ do: "rest", tag });
+    await client.hear("rested", { where: (message) => message.tag === tag, timeoutMs: 60_000 });
   }
 
   async drain(client: Client): Promise<void> {
@@ -248,6 +255,52 @@ export async function freezeHolder({ rounds, seed }: { readonly rounds: number; 
       takeover_max_ms: Math.round(Math.max(...times)),
     },
     faults: lateRecords === 0 ? faults : [...faults, `a woken holder recorded ${lateRecords} outcomes that were no longer its own`],
+  };
+}
+
+/** Several processes that never rest, killed and frozen at random, for shorter and longer than it takes to be called stale. */
+export async function storm({
+  processes,
+  strikes,
+  seed,
+}: {
+  readonly processes: number;
+  readonly strikes: number;
+  readonly seed: number;
+}): Promise<Report> {
+  await using house = await House.open(FREEZING, `storm ${seed}`);
+  const random = new SeededRandom(`storm ${seed}`);
+  const delays = random.fork("delays");
+  house.gate.decide = () => ({ do: "hold_answer", until: pause(delays.integer(0, 30)) });
+  const clients = await Promise.all(Array.from({ length: processes }, () => house.start(100)));
+  const figures = { kills: 0, freezes: 0, frozen_past_stale: 0 };
+  for (let strike = 1; strike <= strikes; strike++) {
+    await pause(random.integer(0, 400));
+    const at = random.integer(0, processes - 1);
+    const victim = clients[at] as Client;
+    if (random.chance(0.5)) {
+      await victim.kill();
+      figures.kills += 1;
+      clients[at] = await house.start(100);
+      continue;
+    }
+    const frozenMs = random.integer(100, 2500);
+    victim.signal("SIGSTOP");
+    await pause(frozenMs);
+    victim.signal("SIGCONT");
+    figures.freezes += 1;
+    if (frozenMs > 1000) figures.frozen_past_stale += 1;
+  }
+  for (const client of clients) await house.rest(client);
+  for (const client of clients) await house.drain(client);
+  const judged = await house.judge(clients[0] as Client);
+  const takeovers = clients
+    .flatMap(({ messages }) => messages)
+    .filter((message) => message.says === "lock" && message.change === "taken_over");
+  return {
+    scenario: "storm",
+    figures: { processes, ...figures, ...judged.figures, takeovers_seen: takeovers.length },
+    faults: judged.faults,
   };
 }
 
