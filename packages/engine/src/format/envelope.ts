@@ -3,10 +3,10 @@
  *
  * byte 0: version of the envelope · byte 1: algorithm · 8 bytes: id of the key · 12 bytes: nonce · ciphertext · 16 bytes: tag
  */
-export const ENVELOPE_VERSION = 1;
+const ENVELOPE_VERSION = 1;
 /** `none`: the "ciphertext" is the plain text, the nonce zero, the tag a checksum against damage. */
 export const ALGORITHMS = { none: 0, aes256gcm: 1 } as const;
-export type Algorithm = (typeof ALGORITHMS)[keyof typeof ALGORITHMS];
+type Algorithm = (typeof ALGORITHMS)[keyof typeof ALGORITHMS];
 
 export const KEY_ID_BYTES = 8;
 export const NONCE_BYTES = 12;
@@ -15,7 +15,7 @@ const HEADER_BYTES = 2 + KEY_ID_BYTES + NONCE_BYTES;
 /** What encryption adds to a plain text. */
 export const ENVELOPE_OVERHEAD_BYTES: number = HEADER_BYTES + TAG_BYTES;
 
-export interface Envelope {
+interface Envelope {
   readonly algorithm: Algorithm;
   readonly keyId: Uint8Array;
   readonly nonce: Uint8Array;

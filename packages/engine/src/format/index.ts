@@ -2,9 +2,7 @@ export { type AccountDetail, encodeAccountDetail, parseAccountDetail } from "./a
 export { encodeContent, type OperationContent, parseContent } from "./content.ts";
 export {
   ALGORITHMS,
-  type Algorithm,
   encodeEnvelope,
-  type Envelope,
   ENVELOPE_OVERHEAD_BYTES,
   KEY_ID_BYTES,
   NONCE_BYTES,
@@ -12,7 +10,7 @@ export {
   TAG_BYTES,
 } from "./envelope.ts";
 export { hexOf, parseHex } from "./hex.ts";
-export { decodeReceipts, encodeReceipts, type Receipt, RECEIPT_OUTCOMES, type ReceiptOutcome } from "./receipt.ts";
+export { decodeReceipts, encodeReceipts, type Receipt } from "./receipt.ts";
 export { openJson, type RecordPlace, sealJson } from "./record.ts";
 export { openSealed, packSealed } from "./sealed.ts";
 export { openSegment, packSegment } from "./segment.ts";

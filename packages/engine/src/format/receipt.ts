@@ -2,7 +2,7 @@ import { isJsonObject, type Json } from "@guardian-sync/protocol";
 import { Fields } from "./fields.ts";
 import { unreadable } from "./unreadable.ts";
 
-export const RECEIPT_OUTCOMES = [
+const RECEIPT_OUTCOMES = [
   "applied",
   "noop",
   "applied_before",
@@ -13,7 +13,6 @@ export const RECEIPT_OUTCOMES = [
   "rejected",
   "failed",
 ] as const;
-export type ReceiptOutcome = (typeof RECEIPT_OUTCOMES)[number];
 
 /** How one operation ended. Outlives it in the queue. */
 export interface Receipt {
@@ -21,7 +20,7 @@ export interface Receipt {
   readonly id: string;
   /** The key that it ended under. */
   readonly key: string;
-  readonly outcome: ReceiptOutcome;
+  readonly outcome: (typeof RECEIPT_OUTCOMES)[number];
   readonly code?: string;
   readonly status?: number;
   readonly version?: number;

@@ -12,7 +12,7 @@ import {
 } from "../ports/index.ts";
 import { entityKey, laneKey, type MemoryDisk } from "./memory-disk.ts";
 
-export function noCounts(): Counts {
+function noCounts(): Counts {
   return Object.fromEntries(COUNTERS.map((counter) => [counter, 0])) as Record<Counter, number>;
 }
 

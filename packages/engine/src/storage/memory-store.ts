@@ -25,7 +25,7 @@ import { entityKey, laneKey, type MemoryConnection, type MemoryDisk } from "./me
 import { checkAccount, checkCommit, checkFence, checkSegments, closedStore } from "./refusals.ts";
 
 /** The layout of the files that the other stores write: rows mean the same here. */
-export const MEMORY_FORMAT_VERSION = 1;
+const MEMORY_FORMAT_VERSION = 1;
 
 /** The queue in memory, as exact as on a disk. Every call has done its work when it returns; the promise is only the shape. */
 export class MemoryStore implements QueueStore {

@@ -2,7 +2,7 @@ import { SyncError } from "@guardian-sync/protocol";
 import type { AccountTag, LockRow, NewSegment, StoreCommit } from "../ports/index.ts";
 
 /** Rows of the meta table that belong to the store itself. */
-export const STORE_META_KEYS: readonly string[] = ["store_id", "tag_key"];
+const STORE_META_KEYS: readonly string[] = ["store_id", "tag_key"];
 
 const TAG_CHARS = 16;
 

@@ -109,14 +109,11 @@ export function asSyncError(error: unknown, path: string): unknown {
 }
 
 /** The number of a node:sqlite error; undefined for other errors. */
-export function errcodeOf(error: unknown): number | undefined {
+function errcodeOf(error: unknown): number | undefined {
   const { errcode } = error as { readonly errcode?: unknown };
   return typeof errcode === "number" ? errcode : undefined;
 }
 
-export function isBusy(error: unknown): boolean {
-  return ((errcodeOf(error) ?? 0) & 0xff) === SQLITE.BUSY;
-}
 export function isCannotOpen(error: unknown): boolean {
   return ((errcodeOf(error) ?? 0) & 0xff) === SQLITE.CANTOPEN;
 }

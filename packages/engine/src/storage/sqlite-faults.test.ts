@@ -214,7 +214,7 @@ describe("a disk that fails", () => {
     async () => {
       const mount = join(folder, "small");
       mkdirSync(mount);
-      if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", mount]).status !== 0) return;
+      if (spawnSync("sh", ["-c", `mount -t tmpfs -o size=1m none ${mount}`]).status !== 0) return;
       try {
         const small = await opened({ key: KEY }, join(mount, "queue.db"));
         const world = new ContractWorld({ open: () => Promise.resolve(small) }, "small");
@@ -237,7 +237,7 @@ describe("a disk that fails", () => {
         expect(await moved.store.append([await world.segment(moved, ann(moved), 1)])).toEqual([acknowledged + 1]);
       } finally {
         for (const { store } of open) await store.close();
-        spawnSync("umount", [mount]);
+        spawnSync("sh", ["-c", `umount ${mount}`]);
       }
     },
   );

@@ -6,7 +6,7 @@ import type { Seq } from "../ports/index.ts";
  * without an index beside the table. 13 + 40 bits fit into the 53 of a double.
  */
 const SEQS_PER_ACCOUNT = 2 ** 40;
-export const MAX_ACCOUNTS: number = 2 ** 13 - 1;
+const MAX_ACCOUNTS = 2 ** 13 - 1;
 
 export function positionOf(accountNo: number, seq: number): number {
   return accountNo * SEQS_PER_ACCOUNT + seq;
