@@ -9,7 +9,7 @@ import { createSyncEngine, defineEntity, type Platform, type SyncEngine } from "
 import { sqliteStore } from "guardian-sync/sqlite";
 
 const LAUNCHER = fileURLToPath(new URL("../bin/guardian.mjs", import.meta.url));
-export const KEY = "0123456789abcdef".repeat(4);
+export const KEY: string = "0123456789abcdef".repeat(4);
 
 export interface Ran {
   readonly code: number | null;

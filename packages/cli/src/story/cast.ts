@@ -23,6 +23,7 @@ export class Actor {
   readonly #stored: string[] = [];
   #process: DeviceProcess | undefined;
   #isOnline = true;
+  #isOver = false;
   #lives = 0;
   #status: EngineStatus | undefined;
   #onMove: (status: EngineStatus) => void = () => {};
@@ -49,6 +50,7 @@ export class Actor {
   }
 
   async restart({ isOnline }: { readonly isOnline: boolean }): Promise<EngineStatus> {
+    if (this.#isOver) throw new Error(`device ${this.name} is not started any more: the story is over`);
     this.#isOnline = isOnline;
     this.#lives += 1;
     const { url, session } = this.#house;
@@ -87,6 +89,12 @@ export class Actor {
 
   async kill(): Promise<void> {
     await this.#process?.kill();
+  }
+
+  /** For good. */
+  end(): Promise<void> {
+    this.#isOver = true;
+    return this.kill();
   }
 
   async account(): Promise<DeviceAccount> {
@@ -163,6 +171,6 @@ export class Cast {
 
   /** Ends all that still run, whatever they do. */
   async end(): Promise<void> {
-    await Promise.all([...this.#actors.values()].map((actor) => actor.kill()));
+    await Promise.all([...this.#actors.values()].map((actor) => actor.end()));
   }
 }

@@ -15,6 +15,7 @@ export class Stage {
   readonly glyphs: Glyphs;
   readonly #terminal: Terminal;
   #steps = 0;
+  #isClosed = false;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -54,19 +55,25 @@ export class Stage {
     let isEnded = false;
     return {
       set: (value) => {
-        if (isTty && !isEnded) draw(line(value));
+        if (isTty && !isEnded && !this.#isClosed) draw(line(value));
       },
       end: (value, note) => {
         if (isEnded) return;
         isEnded = true;
         const text = `${line(value)}${note === "" ? "" : `, ${note}`}`;
-        if (isTty) draw(`${text}\n`);
+        if (isTty && !this.#isClosed) draw(`${text}\n`);
         else this.#print(text);
       },
     };
   }
 
+  /** Nothing more is shown, whatever is still under way. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
   #print(...lines: readonly string[]): void {
+    if (this.#isClosed) return;
     for (const line of lines) this.#terminal.out.write(`${line.trimEnd()}\n`);
   }
 }

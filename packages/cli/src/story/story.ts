@@ -39,12 +39,14 @@ export async function tellStory(terminal: Terminal, options: StoryOptions = {}):
     house = await openHouse({ folder, port, pages: pages(() => ({ cast, house })) }).catch(rethrow);
     cast = new Cast(folder, house);
     const stage = new Stage(terminal);
-    const plot = play(stage, house, cast, terminal.isTty ? PAUSE_MS : 0);
+    const pauseMs = terminal.isTty ? PAUSE_MS : 0;
+    const plot = play(stage, house, cast, () => sleep(pauseMs, undefined, { signal: ending.signal }));
     const isRight = await Promise.race([plot, told.then(() => undefined)]);
     if (isRight === undefined) {
       // What the plot was waiting for is about to be taken away from it.
       plot.catch(() => {});
       stage.bad("Stopped before the end.");
+      stage.close();
       return EXIT.failure;
     }
     if (!isRight) return EXIT.failure;
@@ -59,9 +61,8 @@ export async function tellStory(terminal: Terminal, options: StoryOptions = {}):
   }
 }
 
-async function play(stage: Stage, house: House, cast: Cast, pauseMs: number): Promise<boolean> {
-  const pause = (): Promise<unknown> => (pauseMs === 0 ? Promise.resolve() : sleep(pauseMs));
-
+/** Resolves with whether the account is right. `pause` rejects when the story is to end. */
+async function play(stage: Stage, house: House, cast: Cast, pause: () => Promise<void>): Promise<boolean> {
   stage.title("Guardian Sync: two devices, one server, a bad day");
   const [a, b] = await Promise.all([cast.start("A"), cast.start("B")]);
   const server = ["server", `port ${house.port}`, "SQLite"];
