@@ -8,7 +8,6 @@ import {
   serialiseBreaker,
   stepBreaker,
 } from "../core/breaker.ts";
-import { holdRemainingMs } from "../core/rate-limit.ts";
 import type { Settlement } from "../core/settlement.ts";
 import type { AccountTag, MonotonicMs } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
@@ -28,7 +27,10 @@ export class Gate {
   #breaker: BreakerState = CLOSED_BREAKER;
   /** As it is kept, in wall time; and the same moment on the clock that nobody sets, which decides in this process. */
   #holdUntil = 0;
+  #holdFrom = 0;
   #holdEnds = 0 as MonotonicMs;
+  /** What of it was last found in the store, or is on its way there. */
+  #knownHoldUntil = 0;
 
   constructor(context: EngineContext) {
     this.#context = context;
@@ -83,7 +85,9 @@ export class Gate {
     const ends = this.#context.platform.clock.monotonic() + delayMs;
     if (ends <= this.#holdEnds) return;
     this.#holdEnds = ends as MonotonicMs;
-    this.#holdUntil = this.#now() + delayMs;
+    this.#holdFrom = this.#now();
+    this.#holdUntil = this.#holdFrom + delayMs;
+    this.#knownHoldUntil = this.#holdUntil;
   }
 
   async #save(account: AccountTag, before: OriginState): Promise<void> {
@@ -93,20 +97,35 @@ export class Gate {
   }
 
   #state(): OriginState {
-    return { baseUrl: this.#context.settings.backend.baseUrl, breaker: serialiseBreaker(this.#breaker), holdUntil: this.#holdUntil };
+    return {
+      baseUrl: this.#context.settings.backend.baseUrl,
+      breaker: serialiseBreaker(this.#breaker),
+      holdUntil: this.#holdUntil,
+      holdFrom: this.#holdFrom,
+    };
   }
 
   async #load(): Promise<void> {
     const stored = await this.#context.queue.origin();
     if (stored === undefined || stored.baseUrl !== this.#context.settings.backend.baseUrl) return;
-    if (stored.holdUntil !== this.#holdUntil) {
-      // Another process heard it, or an earlier one: the wall clock is all there is to go by.
-      this.#holdUntil = stored.holdUntil;
-      this.#holdEnds = (this.#context.platform.clock.monotonic() +
-        holdRemainingMs({ until: stored.holdUntil }, this.#now())) as MonotonicMs;
-    }
+    this.#adoptHold(stored);
     // The probe of this process is under way: only its own answer decides.
     if (this.#breaker.kind !== "half_open") this.#breaker = parseBreaker(stored.breaker, this.#context.settings.breaker);
+  }
+
+  /**
+   * Another process heard it, or an earlier one: the wall clock is all there is to go by. An older hold does not replace one that
+   * this process was asked for and could not save.
+   */
+  #adoptHold({ holdUntil, holdFrom }: OriginState): void {
+    if (holdUntil === this.#knownHoldUntil) return;
+    this.#knownHoldUntil = holdUntil;
+    const leftMs = Math.min(holdRemainingMs({ until: holdUntil }, this.#now()), holdUntil - holdFrom);
+    const ends = this.#context.platform.clock.monotonic() + leftMs;
+    if (ends <= this.#holdEnds) return;
+    this.#holdEnds = ends as MonotonicMs;
+    this.#holdUntil = holdUntil;
+    this.#holdFrom = holdFrom;
   }
 
   #step(type: "success" | "failure" | "probe_started" | "reset"): void {

@@ -8,6 +8,8 @@ export interface OriginState {
   readonly breaker: string;
   /** Nothing goes there before. Epoch ms; 0 = now. */
   readonly holdUntil: number;
+  /** When that was asked for, by the same clock: a clock that was set back since does not make the wait longer. Epoch ms. */
+  readonly holdFrom: number;
 }
 export const ORIGIN_KEY = "origin";
 
@@ -25,7 +27,13 @@ export function decodeOrigin(bytes: Uint8Array | undefined): OriginState | undef
     return undefined;
   }
   if (!isJsonObject(value)) return undefined;
-  const { baseUrl, breaker, holdUntil } = value;
-  if (typeof baseUrl !== "string" || typeof breaker !== "string" || typeof holdUntil !== "number") return undefined;
-  return { baseUrl, breaker, holdUntil };
+  const { baseUrl, breaker, holdUntil, holdFrom } = value;
+  if (typeof baseUrl !== "string" || typeof breaker !== "string") return undefined;
+  if (typeof holdUntil !== "number" || typeof holdFrom !== "number") return undefined;
+  return { baseUrl, breaker, holdUntil, holdFrom };
+}
+
+/** How much of the hold is left by the wall clock, ms. */
+export function holdLeftMs({ holdUntil, holdMs }: Pick<OriginState, "holdUntil" | "holdMs">, now: number): number {
+  return Math.min(Math.max(0, holdUntil - now), holdMs);
 }
