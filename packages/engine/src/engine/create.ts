@@ -18,6 +18,7 @@ import { Watchers } from "./watchers.ts";
 export async function createEngine(options: EngineOptions, platform: Platform): Promise<SyncEngine> {
   const settings = settingsOf(options);
   const opened = await settings.store.open(platform);
+  let engine: SyncEngine | undefined;
   try {
     const { logger, metrics } = settings.telemetry;
     const onHandlerError = (error: unknown): void => {
@@ -35,12 +36,12 @@ export async function createEngine(options: EngineOptions, platform: Platform): 
     const context: EngineContext = { settings, platform, queue, events, watchers: new Watchers(onHandlerError), meters };
     const sessions = new SessionKeeper(sessionSource(settings.backend), platform.clock);
     for (const notice of opened.notices) logger.warning({ event_type: "store_notice", msg: notice.message, code: notice.code });
-    const engine = new SyncEngine(context, sessions, gauge);
+    engine = new SyncEngine(context, sessions, gauge);
     await engine.open();
     if (settings.autoStart) engine.start();
     return engine;
   } catch (error) {
-    await opened.store.close();
+    await (engine === undefined ? opened.store.close() : engine.close());
     throw error;
   }
 }

@@ -98,6 +98,8 @@ export function settingsOf(options: EngineOptions): Settings {
       "option backend.session: give a function that returns { account: { space, principal }, token, expiresAt } or null when signed out",
     );
   }
+  oneOf("backend.level", backend.level, [0, 1, 2, 3]);
+  oneOf("backend.minimumLevel", backend.minimumLevel, [0, 1, 2, 3, 4]);
   for (const name of Object.keys(backend.headers ?? {})) {
     if (/^(authorization|cookie|content-type|idempotency-key)$/i.test(name))
       throw new TypeError(`option backend.headers: ${name} is set by the engine`);
@@ -124,12 +126,12 @@ export function settingsOf(options: EngineOptions): Settings {
   atLeast("backend.timeoutMs", settings.backend.timeoutMs, 1);
   atLeast("lock.heartbeatMs", settings.lock.heartbeatMs, 1);
   atLeast("lock.staleMs", settings.lock.staleMs, 2 * settings.lock.heartbeatMs);
-  atLeast("breaker.failureThreshold", settings.breaker.failureThreshold, 1);
+  whole("breaker.failureThreshold", settings.breaker.failureThreshold);
   atLeast("breaker.windowMs", settings.breaker.windowMs, 1);
   atLeast("breaker.cooldownMs", settings.breaker.cooldownMs, 1);
   atLeast("rateLimit.requestsPerSecond", settings.rateLimit.requestsPerSecond, 0.001);
   atLeast("rateLimit.burst", settings.rateLimit.burst, 1);
-  atLeast("batch.maxOperations", settings.batch.maxOperations, 1);
+  whole("batch.maxOperations", settings.batch.maxOperations);
   if (settings.batch.maxOperations > MAX_BATCH_OPERATIONS)
     throw new RangeError(`option batch.maxOperations: at most ${MAX_BATCH_OPERATIONS}, got ${settings.batch.maxOperations}`);
   atLeast("batch.maxBytes", settings.batch.maxBytes, 1024);
@@ -137,7 +139,7 @@ export function settingsOf(options: EngineOptions): Settings {
   atLeast("receiptRetentionMs", settings.receiptRetentionMs, DAY_MS);
   atLeast("backoff.baseMs", settings.backoff.baseMs, 1);
   atLeast("backoff.maxDelayMs", settings.backoff.maxDelayMs, settings.backoff.baseMs);
-  atLeast("backoff.maxAttempts", settings.backoff.maxAttempts, 1);
+  whole("backoff.maxAttempts", settings.backoff.maxAttempts);
   return settings;
 }
 
@@ -155,6 +157,16 @@ export function backoffOf(option: EngineOptions["backoff"]): BackoffPolicy {
 function atLeast(option: string, value: unknown, least: number): void {
   if (typeof value !== "number" || !Number.isFinite(value) || value < least)
     throw new RangeError(`option ${option}: must be a number >= ${least}, got ${String(value)}`);
+}
+
+function whole(option: string, value: unknown): void {
+  atLeast(option, value, 1);
+  if (!Number.isInteger(value)) throw new RangeError(`option ${option}: must be a whole number, got ${String(value)}`);
+}
+
+function oneOf(option: string, value: unknown, allowed: readonly number[]): void {
+  if (value !== undefined && !allowed.includes(value as number))
+    throw new RangeError(`option ${option}: must be a level from ${allowed[0]} to ${allowed.at(-1)}, got ${String(value)}`);
 }
 
 function checkUrl(baseUrl: unknown): asserts baseUrl is string {
