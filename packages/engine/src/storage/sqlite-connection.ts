@@ -39,6 +39,7 @@ export class SqliteConnection {
       this.#commit.run();
       return result;
     } catch (error) {
+      this.onRollback();
       this.#rollBack();
       throw error;
     }
@@ -46,11 +47,11 @@ export class SqliteConnection {
 
   /** Several reads of one moment. */
   snapshot<T>(effect: () => T): T {
-    this.#db.exec("BEGIN");
+    this.#statement("BEGIN").run();
     try {
       return effect();
     } finally {
-      this.#db.exec("ROLLBACK");
+      this.#rollBack();
     }
   }
 
@@ -79,8 +80,11 @@ export class SqliteConnection {
   }
 
   #rollBack(): void {
-    this.onRollback();
-    // SQLite has rolled back by itself after some errors: a full disk, an I/O error.
-    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    try {
+      // SQLite has rolled back by itself after some errors: a full disk, an I/O error.
+      if (this.#db.isTransaction) this.#statement("ROLLBACK").run();
+    } catch {
+      // What went wrong before says more; a connection that cannot even roll back refuses the next call.
+    }
   }
 }

@@ -48,25 +48,51 @@ export function readSegments(db: SqliteConnection, accountNo: number, account: A
     .map((row) => segmentOf(row, account));
 }
 
-/** Takes settled operations out of their segments; segments without any left go. Inside a transaction. */
+/**
+ * Takes settled operations out of their segments; segments without any left go. Only the two at the ends of the range can be
+ * settled in part, so the rest goes in one step, however many they are. Inside a transaction.
+ */
 export function settleContent(db: SqliteConnection, accountNo: number, from: Seq, to: Seq): void {
   const first = positionOf(accountNo, from);
   const last = lastPosition(accountNo, to);
-  const touched = db.all<{ position: number; count: number; live: number | null }>(
-    `SELECT position, count, live FROM segments LEFT JOIN segment_lives USING (position)
-     WHERE position BETWEEN ${COVERING} AND ?3 AND position + count > ?2`,
-    positionOf(accountNo, 0),
-    first,
-    last,
-  );
-  for (const { position, count, live } of touched) {
-    const settled = Math.min(last, position + count - 1) - Math.max(first, position) + 1;
-    const left = (live ?? count) - settled;
-    if (left > 0) {
-      db.run("INSERT INTO segment_lives VALUES (?, ?) ON CONFLICT DO UPDATE SET live = excluded.live", position, left);
-      continue;
-    }
-    db.run("DELETE FROM segments WHERE position = ?", position);
-    if (live !== null) db.run("DELETE FROM segment_lives WHERE position = ?", position);
+  const atFirst = segmentAt(db, accountNo, first);
+  const atLast = segmentAt(db, accountNo, last);
+  if (atLast === undefined) return;
+  if (atFirst !== undefined && atFirst.position < first) settlePart(db, atFirst, first, last);
+  let end = last;
+  if (atLast.position >= first && atLast.position + atLast.count - 1 > last) {
+    settlePart(db, atLast, first, last);
+    end = atLast.position - 1;
   }
+  db.run("DELETE FROM segments WHERE position BETWEEN ? AND ?", first, end);
+  db.run("DELETE FROM segment_lives WHERE position BETWEEN ? AND ?", first, end);
+}
+
+interface Extent {
+  readonly position: number;
+  readonly count: number;
+  /** null: all. */
+  readonly live: number | null;
+}
+
+/** The last segment that begins at or before a position. */
+function segmentAt(db: SqliteConnection, accountNo: number, position: number): Extent | undefined {
+  return db.get(
+    `SELECT position, count, live FROM segments LEFT JOIN segment_lives USING (position)
+     WHERE position BETWEEN ? AND ? ORDER BY position DESC LIMIT 1`,
+    positionOf(accountNo, 0),
+    position,
+  );
+}
+
+function settlePart(db: SqliteConnection, { position, count, live }: Extent, first: number, last: number): void {
+  const settled = Math.min(last, position + count - 1) - Math.max(first, position) + 1;
+  if (settled <= 0) return;
+  const left = (live ?? count) - settled;
+  if (left > 0) {
+    db.run("INSERT INTO segment_lives VALUES (?, ?) ON CONFLICT DO UPDATE SET live = excluded.live", position, left);
+    return;
+  }
+  db.run("DELETE FROM segments WHERE position = ?", position);
+  db.run("DELETE FROM segment_lives WHERE position = ?", position);
 }

@@ -53,8 +53,11 @@ export function readStates(db: SqliteConnection, accountNo: number, query: State
   const usesPhaseIndex = phases !== undefined && query.seqs === undefined && query.entityTag === undefined && query.blockedBy === undefined;
   // One look per phase: with several, the index gives no order by seq, and everything in those phases would be read and sorted.
   const looks = usesPhaseIndex ? [...new Set(phases)].map((phase) => ({ ...query, phases: [phase] })) : [query];
-  const rows = looks.flatMap((look) => select(db, accountNo, look));
-  if (looks.length > 1) rows.sort((a, b) => a.position - b.position);
+  const [first] = looks;
+  const rows =
+    looks.length === 1 && first !== undefined
+      ? select(db, accountNo, first)
+      : db.snapshot(() => looks.flatMap((look) => select(db, accountNo, look))).toSorted((a, b) => a.position - b.position);
   return rows.slice(0, limit).map((row) => stateOf(row, account));
 }
 

@@ -83,7 +83,7 @@ export class SqliteStore implements QueueStore {
     return this.#ofAccount(account, (db, accountNo) => db.snapshot(() => findSegments(db, accountNo, account, id)));
   }
   readStates(query: StatesQuery): Promise<readonly StateRow[]> {
-    return this.#ofAccount(query.account, (db, accountNo) => db.snapshot(() => readStates(db, accountNo, query)));
+    return this.#ofAccount(query.account, (db, accountNo) => readStates(db, accountNo, query));
   }
   readPacks(packIds: readonly string[]): Promise<readonly PackRow[]> {
     return this.#call((db) => readPacks(db, packIds));
