@@ -4,6 +4,7 @@ import {
   isJsonObject,
   type Json,
   type JsonObject,
+  MAX_NAME_CHARS,
   type OperationId,
   SyncError,
   type TraceId,
@@ -41,7 +42,7 @@ export interface Prepared {
   readonly patch: JsonObject | null;
 }
 
-const MAX_ID_CHARS = 256;
+const CONTROL = /\p{Cc}/u;
 const NO_PAYLOAD = { value: null, text: "null" } as const;
 
 /** Turns a call into the content of an operation, or refuses it: nothing that is wrong gets into the queue. */
@@ -80,7 +81,7 @@ export class Intake {
 
   declared(definition: AnyOperation, input: unknown, options: RunOptions): Prepared {
     const known = this.#context.settings.registry.operations.get(definition?.name);
-    if (known !== definition) {
+    if (known === undefined || known !== definition) {
       throw new SyncError(
         "UNREGISTERED_OPERATION",
         `Operation "${String(definition?.name)}" is not registered with this engine. Add it to the option operations: a queued one must be found again after a restart. Nothing was queued.`,
@@ -180,9 +181,10 @@ function validate(schema: StandardSchema, value: unknown, what: string): unknown
   );
 }
 
+/** As the wire takes a name: a backend would refuse the whole request of one that is not. */
 function checkName(what: string, value: unknown): void {
-  if (typeof value !== "string" || value === "" || value.length > MAX_ID_CHARS)
-    throw invalid(`${what} must be a string of 1 to ${MAX_ID_CHARS} characters`);
+  if (typeof value !== "string" || value === "" || value.length > MAX_NAME_CHARS || CONTROL.test(value))
+    throw invalid(`${what} must be a string of 1 to ${MAX_NAME_CHARS} characters without control characters`);
 }
 
 function isPlainObject(value: unknown): boolean {

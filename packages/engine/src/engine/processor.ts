@@ -57,6 +57,8 @@ export class Processor {
   #brake = RELEASED_BRAKE;
   #standstill: Standstill = { state: "stopped", reason: "not started", untilMs: null, work: false };
   #restListeners = new Set<(standstill: Standstill) => void>();
+  /** Told how many operations have just left the waiting ones. */
+  onSealed: ((count: number) => void) | undefined;
 
   constructor(context: EngineContext, sessions: SessionKeeper, lock: LockKeeper) {
     this.#context = context;
@@ -225,6 +227,7 @@ export class Processor {
       if (sealing.kind === "wait") return waiting("backoff", Math.max(1, sealing.until - platform.clock.now()), platform.clock.now());
       if (sealing.kind === "nothing") return this.#idle("blocked");
       records = sealing.records;
+      this.onSealed?.(records.length);
     }
 
     const token = takeToken(this.#bucket, platform.clock.monotonic(), settings.rateLimit);
@@ -281,7 +284,9 @@ export class Processor {
       now: platform.clock.now(),
       draws: { jitter: platform.random.fraction(), spread: platform.random.fraction() },
     });
-    if (settlement.chargeIfReachable !== undefined) settlement = await this.#ending.chargeIfReachable(errand, settlement, strain);
+    // Behind a breaker that is not closed this was the one probe: it has shown that the origin fails, whoever asks.
+    if (settlement.chargeIfReachable !== undefined && this.#gate.breaker.kind === "closed")
+      settlement = await this.#ending.chargeIfReachable(errand, settlement, strain);
     if (settlement.ask !== undefined)
       settlement = await this.#ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, strain);
     if (settlement.correctClock !== undefined) await this.#greeter.correctClock(account, exchange);

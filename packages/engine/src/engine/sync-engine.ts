@@ -50,7 +50,10 @@ export class SyncEngine {
     },
   };
   #account: AccountTag | undefined;
+  /** As last read, and what was sealed since. */
   #pendingGauge = 0;
+  /** On their way to the disk. */
+  #arriving = 0;
   #cancelWatch: (() => void) | undefined;
   #seenVersion = -1;
   #offConnectivity: (() => void) | undefined;
@@ -62,8 +65,11 @@ export class SyncEngine {
   readonly quarantine: { list(page?: Page): Promise<readonly KeptOperation[]> };
   readonly auth: { refresh(): Promise<void> };
 
-  constructor(context: EngineContext, sessions: SessionKeeper, pendingGauge: { value: number }) {
+  readonly #gauge: { value: number };
+
+  constructor(context: EngineContext, sessions: SessionKeeper, gauge: { value: number }) {
     this.#context = context;
+    this.#gauge = gauge;
     this.#sessions = sessions;
     this.#lock = new LockKeeper(context);
     this.#processor = new Processor(context, sessions, this.#lock);
@@ -94,8 +100,12 @@ export class SyncEngine {
       if (online) this.#processor.wake();
     });
     this.#processor.onRest(() => {
-      void this.#measure(pendingGauge);
+      void this.#measure();
     });
+    // A sender that never rests is never measured; what it takes makes room all the same.
+    this.#processor.onSealed = (count) => {
+      this.#pendingGauge = Math.max(0, this.#pendingGauge - count);
+    };
     this.#scheduleUpkeep();
   }
 
@@ -105,6 +115,7 @@ export class SyncEngine {
     if (this.#account === undefined) return;
     await this.#liftPause((pause) => pause.by === "engine");
     await finishReleases(this.#context, this.#account);
+    await this.#measure();
   }
 
   get events(): { on: EngineContext["events"]["on"]; [Symbol.asyncIterator](): AsyncGenerator<SyncEvent, void, undefined> } {
@@ -264,10 +275,11 @@ export class SyncEngine {
     this.#assertOpen();
     const account = this.#currentAccount();
     const { maxPending } = this.#context.settings;
-    if (this.#pendingGauge + count > maxPending) {
+    const waiting = this.#pendingGauge + this.#arriving;
+    if (waiting + count > maxPending) {
       throw new SyncError(
         "QUEUE_FULL",
-        `${this.#pendingGauge} operations wait, and maxPending is ${maxPending}. Nothing was queued; wait for some to be sent.`,
+        `${waiting} operations wait, and maxPending is ${maxPending}. Nothing was queued; wait for some to be sent.`,
         { retryable: true },
       );
     }
@@ -278,10 +290,12 @@ export class SyncEngine {
     const contents = prepared.map(({ content }) => content);
     const payloadTexts = prepared.map(({ payloadText }) => payloadText);
     const { queue, meters, events } = this.#context;
-    this.#pendingGauge += contents.length;
+    this.#arriving += contents.length;
     const entityTags = contents.map((content) => queue.entityTag(account, content.entityType, content.entityId));
     const stored = queue.appender.append({ account, operations: contents, entityTags, payloadTexts }).then(
       (seqs) => {
+        this.#arriving -= contents.length;
+        this.#pendingGauge += contents.length;
         meters.enqueued(contents.length);
         if (events.isHeard("enqueued")) {
           contents.forEach(({ id, type, entityType, traceId }, index) => {
@@ -291,7 +305,7 @@ export class SyncEngine {
         this.#processor.wake();
       },
       (error: unknown) => {
-        this.#pendingGauge -= contents.length;
+        this.#arriving -= contents.length;
         throw error;
       },
     );
@@ -371,12 +385,12 @@ export class SyncEngine {
     return undefined;
   }
 
-  async #measure(gauge: { value: number }): Promise<void> {
+  async #measure(): Promise<void> {
     if (this.#account === undefined || this.#closed) return;
     try {
       const row = await this.#context.queue.opened.store.readAccount(this.#account);
       this.#pendingGauge = row?.counts.pending ?? 0;
-      gauge.value = this.#pendingGauge + (row?.counts.sealed ?? 0);
+      this.#gauge.value = this.#pendingGauge + (row?.counts.sealed ?? 0);
     } catch (error) {
       this.#context.settings.telemetry.logger.warning({
         event_type: "gauge_failed",
