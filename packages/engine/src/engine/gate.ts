@@ -8,6 +8,7 @@ import {
   serialiseBreaker,
   stepBreaker,
 } from "../core/breaker.ts";
+import { holdRemainingMs } from "../core/rate-limit.ts";
 import type { Settlement } from "../core/settlement.ts";
 import type { AccountTag, MonotonicMs } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
@@ -25,6 +26,8 @@ const OFFLINE_PROBE_MS = 30_000;
 export class Gate {
   readonly #context: EngineContext;
   #breaker: BreakerState = CLOSED_BREAKER;
+  /** What the store was last seen to say: only news is taken over. */
+  #knownBreaker = "";
   /** As it is kept, in wall time; and the same moment on the clock that nobody sets, which decides in this process. */
   #holdUntil = 0;
   #holdFrom = 0;
@@ -48,6 +51,8 @@ export class Gate {
     const { settings, platform } = this.#context;
     await this.#load();
     const now = this.#now();
+    // A clock that was set back: what lies ahead begins now.
+    this.#breaker = stepBreaker(this.#breaker, { type: "tick", now }, settings.breaker);
     if (platform.connectivity?.online() === false) return { reason: "offline", untilMs: null, delayMs: OFFLINE_PROBE_MS };
     const holdMs = this.#holdEnds - platform.clock.monotonic();
     if (holdMs > 0) return closed("retry_after", now, holdMs);
@@ -92,6 +97,7 @@ export class Gate {
 
   async #save(account: AccountTag, before: OriginState): Promise<void> {
     const state = this.#state();
+    this.#knownBreaker = state.breaker;
     if (state.breaker === before.breaker && state.holdUntil === before.holdUntil) return;
     await this.#context.queue.change(account, undefined, (_view, change) => change.putOrigin(state));
   }
@@ -110,7 +116,9 @@ export class Gate {
     if (stored === undefined || stored.baseUrl !== this.#context.settings.backend.baseUrl) return;
     this.#adoptHold(stored);
     // The probe of this process is under way: only its own answer decides.
-    if (this.#breaker.kind !== "half_open") this.#breaker = parseBreaker(stored.breaker, this.#context.settings.breaker);
+    if (stored.breaker === this.#knownBreaker || this.#breaker.kind === "half_open") return;
+    this.#knownBreaker = stored.breaker;
+    this.#breaker = parseBreaker(stored.breaker, this.#context.settings.breaker);
   }
 
   /**

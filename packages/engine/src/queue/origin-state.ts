@@ -32,8 +32,3 @@ export function decodeOrigin(bytes: Uint8Array | undefined): OriginState | undef
   if (typeof holdUntil !== "number" || typeof holdFrom !== "number") return undefined;
   return { baseUrl, breaker, holdUntil, holdFrom };
 }
-
-/** How much of the hold is left by the wall clock, ms. */
-export function holdLeftMs({ holdUntil, holdMs }: Pick<OriginState, "holdUntil" | "holdMs">, now: number): number {
-  return Math.min(Math.max(0, holdUntil - now), holdMs);
-}
