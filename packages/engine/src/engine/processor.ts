@@ -166,7 +166,8 @@ export class Processor {
     if (!this.#woken && !this.#stopping) {
       const until = standstill.work ? Math.min(delayMs ?? PROBE_EVERY_MS, PROBE_EVERY_MS) : delayMs;
       await new Promise<void>((resolve) => {
-        const cancel = until === null ? undefined : clock.schedule(until, resolve, { keepAlive: standstill.work });
+        // Whole milliseconds: the rest of a fraction can be too small to move any clock.
+        const cancel = until === null ? undefined : clock.schedule(Math.max(1, Math.ceil(until)), resolve, { keepAlive: standstill.work });
         this.#wake = () => {
           cancel?.();
           resolve();
