@@ -235,6 +235,13 @@ describe("results", () => {
     expect(settlement).toMatchObject({ failed: true, batch: "halve", wait: { delayMs: 1000 } });
     expect(settlement.charge).toBeUndefined();
   });
+  test("R3 the last try is charged only when a safe GET succeeds: an outage must not cost the operation that was first", () => {
+    const alone = (attempts: number): Settlement =>
+      run(fault("retry", { burnsAttempt: true, countsForBreaker: true }), { operations: [inFlight({ attempts })] });
+    expect(alone(3).charge).toMatchObject({ attempts: 4 });
+    expect(alone(4)).toMatchObject({ chargeIfReachable: { attempts: 5 }, wait: { delayMs: 1000 } });
+    expect(alone(4).charge).toBeUndefined();
+  });
   test("X7 one that was stuck alone is charged", () => {
     const settlement = run(results(stuck), { operations: [inFlight({ attempts: 4 })] });
     expect(settlement).toMatchObject({ moves: [], failed: true, batch: "keep", charge: { index: 0, attempts: 5, delayMs: 16_000 } });

@@ -61,7 +61,7 @@ export interface Settlement {
   /** Before this one may fail, the backend is asked what became of its key. */
   readonly ask?: { readonly index: number; readonly verdict: OperationVerdict };
   readonly charge?: Charge;
-  /** The origin was silent: charge this one if a safe GET succeeds. */
+  /** The origin was silent, or this would be the last try: charge this one if a safe GET succeeds. */
   readonly chargeIfReachable?: Charge;
   readonly wait?: Wait;
   /** Grows by one, or starts again at 0. */
@@ -110,7 +110,9 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
   const alone = results.length === 1;
   const fault: RequestFault = { ...stuck.verdict, kind: "request", halve: !alone, chargeIfReachable: false };
   const inner = settleFault({ ...input, operations: [operation] }, alone ? fault : { ...fault, burnsAttempt: false });
-  const { moves: _none, charge, ...rest } = inner;
+  const { moves: _none, charge: certain, chargeIfReachable, ...rest } = inner;
+  // The origin has just answered about it: nothing more has to be asked.
+  const charge = certain ?? chargeIfReachable;
   // Others of the request had their answers, so the origin works: what is stuck goes alone next, and is charged then.
   return {
     ...told,
@@ -180,7 +182,9 @@ function unsure(input: SettlementInput, fault: RequestFault, base: Settlement, a
   const attempts = alone.attempts + 1;
   const delayMs = retryDelayMs({ policy: alone.policy, attempt: attempts, retryAfterMs: fault.retryAfterMs, draws: input.draws });
   const charge = { index: 0, attempts, delayMs };
-  return { ...base, wait: { ...wait, delayMs }, ...(fault.burnsAttempt ? { charge } : { chargeIfReachable: charge }) };
+  // The last try ends in a failure. While the origin fails whatever it is asked, it is not this operation's: it waits.
+  const isProven = fault.burnsAttempt && attempts < alone.policy.maxAttempts;
+  return isProven ? { ...base, wait: { ...wait, delayMs }, charge } : { ...base, wait, chargeIfReachable: charge };
 }
 
 const PAUSE_REASONS: Readonly<Record<string, PauseReason>> = {
