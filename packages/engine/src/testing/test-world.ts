@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Telemetry } from "@guardian-sync/telemetry";
 import { createEngine } from "../engine/create.ts";
+import type { EnqueueInput } from "../engine/intake.ts";
+import type { Operation } from "../engine/operation.ts";
 import type { EngineOptions, Platform } from "../engine/options.ts";
 import type { SyncEngine } from "../engine/sync-engine.ts";
 import type { Connectivity, Hash, StoreAdapter } from "../ports/index.ts";
@@ -124,6 +126,16 @@ export class TestWorld {
     await this.timeline.run({ untilMs: this.timeline.nowMs + limitMs, stop: () => hasSettled });
     if (!hasSettled) throw new Error(`nothing settled in ${limitMs} ms of virtual time`);
     return work;
+  }
+
+  /** Queues plain writes of devices in one call: `CREATE d1`, `UPDATE d1`, `DELETE d1`. `more` goes with each. */
+  enqueue(engine: SyncEngine, words: readonly string[], more: Partial<EnqueueInput> = {}): Promise<readonly Operation[]> {
+    const inputs = words.map((word): EnqueueInput => {
+      const [type = "", entityId = ""] = word.split(" ");
+      const payload = type === "DELETE" ? {} : { payload: { name: `${entityId} at ${this.now}` } };
+      return { type: type as EnqueueInput["type"], entityType: "device", entityId, ...payload, ...more };
+    });
+    return this.run(engine.enqueueMany(inputs));
   }
 
   /** Lets time pass. */
