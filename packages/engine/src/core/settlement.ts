@@ -70,7 +70,7 @@ export interface Settlement {
   readonly breaker: "success" | "failure" | "none";
   readonly refused?: true;
   readonly tlsFailed?: true;
-  readonly correctClock?: { readonly index: number };
+  readonly correctClock?: true;
   readonly pause?: { readonly reason: PauseReason; readonly code: string; readonly security: boolean };
   readonly lockLost?: true;
   /** The number that the server waits for. */
@@ -164,10 +164,10 @@ function settleFault(input: SettlementInput, fault: RequestFault): Settlement {
     case "rewind":
       return fault.expected === undefined ? { ...base, wait: wait(false) } : { ...base, rewindTo: fault.expected };
     case "correct_clock":
-      // Judged per envelope: every operation of it has had its correction, and the next failure is by backoff.
+      // Judged per envelope. Corrected every time, because a clock may be set again; at once only the first time.
       return input.operations.some((operation) => operation.skewCorrected)
-        ? { ...base, wait: wait(false) }
-        : { ...base, failed: false, correctClock: { index: 0 } };
+        ? { ...base, wait: wait(false), correctClock: true }
+        : { ...base, failed: false, correctClock: true };
     case "split":
       // Nothing was judged but the size: no need to wait before the halves.
       return { ...base, failed: false, batch: "halve" };

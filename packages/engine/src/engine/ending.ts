@@ -84,6 +84,34 @@ export class Ending {
     return { ...rest, ...ended, moves: [...rest.moves, ...ended.moves.map((move) => ({ ...move, index: ask.index }))] };
   }
 
+  /**
+   * A conflict is kept by no ledger: a late copy of the request could still be applied once the world fits it. A marker for its
+   * key refuses such a copy, so that what a person is shown as a conflict stays one. Without an answer everything stays sealed.
+   */
+  async sealOffConflicts(
+    errand: Errand,
+    records: readonly SendableRecord[],
+    settlement: Settlement,
+    capabilities: Capabilities,
+    strain: Strain,
+  ): Promise<Settlement> {
+    const at = settlement.moves.findIndex(({ verdict }) => verdict.event === "conflict" && !verdict.consumesNumber);
+    const move = settlement.moves[at];
+    if (move === undefined || capabilities.level < 4 || !capabilities.cancel) return settlement;
+    const record = records[move.index] as SendableRecord;
+    const key = currentKey(record.operation);
+    const asked = await this.#origin.cancel(errand, key);
+    if (!asked.ok) {
+      const unanswered = this.#settlement(record, { end: { kind: "origin_failing" }, finding: asked.finding }, strain);
+      return { ...unanswered, moves: settlement.moves.slice(0, at) };
+    }
+    if (asked.value.verdict !== "applied") return settlement;
+    const { result } = asked.value;
+    const type = record.operation.content.type;
+    const verdict = result === undefined ? verdictOf(record, "applied", null, move.verdict) : judgeResult(result, { key, type }, redactPii);
+    return { ...settlement, moves: settlement.moves.with(at, { index: move.index, verdict }) };
+  }
+
   /** The origin was silent about one operation that was alone: if it answers something harmless, the operation is at fault. */
   async chargeIfReachable(errand: Errand, settlement: Settlement, strain: Strain): Promise<Settlement> {
     const { chargeIfReachable, ...rest } = settlement;

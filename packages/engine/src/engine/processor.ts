@@ -56,6 +56,8 @@ export class Processor {
   #tlsFailures = 0;
   #brake = RELEASED_BRAKE;
   #standstill: Standstill = { state: "stopped", reason: "not started", untilMs: null, work: false };
+  /** Of the file, when the turn began. */
+  #fileVersion = -1;
   #restListeners = new Set<(standstill: Standstill) => void>();
   /** Told how many operations have just left the waiting ones. */
   onSealed: ((count: number) => void) | undefined;
@@ -163,6 +165,8 @@ export class Processor {
       });
     }
     this.#standstill = standstill;
+    // A rest without an end: nobody in this process may ever wake it, but another one may write, die, or lift a pause.
+    const unwatch = delayMs === null ? await this.#watchFile() : undefined;
     if (!this.#woken && !this.#stopping) {
       const until = standstill.work ? Math.min(delayMs ?? PROBE_EVERY_MS, PROBE_EVERY_MS) : delayMs;
       await new Promise<void>((resolve) => {
@@ -176,11 +180,30 @@ export class Processor {
       });
       this.#wake = undefined;
     }
+    unwatch?.();
     this.#woken = false;
+  }
+
+  /** Until the returned function is called, what another process writes wakes the loop; also what it wrote since the turn began. */
+  async #watchFile(): Promise<(() => void) | undefined> {
+    const unwatch = this.#context.queue.opened.watch?.(() => void this.#lookAtFile());
+    if (unwatch !== undefined) await this.#lookAtFile();
+    return unwatch;
+  }
+
+  async #lookAtFile(): Promise<void> {
+    try {
+      if ((await this.#context.queue.opened.store.dataVersion()) !== this.#fileVersion) this.wake();
+    } catch {
+      // A turn says better what is wrong with the file.
+      this.wake();
+    }
   }
 
   async #turn(): Promise<Turn> {
     this.#woken = false;
+    const { opened } = this.#context.queue;
+    if (opened.watch !== undefined) this.#fileVersion = await opened.store.dataVersion();
     const session = await this.#sessions.current();
     if (session === null) return this.#idle("signed_out");
     const account = await this.#context.queue.ensureAccount(session.account);
@@ -290,6 +313,7 @@ export class Processor {
       settlement = await this.#ending.chargeIfReachable(errand, settlement, strain);
     if (settlement.ask !== undefined)
       settlement = await this.#ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, strain);
+    settlement = await this.#ending.sealOffConflicts(errand, records, settlement, capabilities, strain);
     if (settlement.correctClock !== undefined) await this.#greeter.correctClock(account, exchange);
     return this.#carryOut(account, lease, records, settlement, elapsedMs);
   }

@@ -9,6 +9,11 @@ export interface OpenedStore {
   /** null where the platform has none: then only the lease decides. */
   readonly fastLock: FastLock | null;
   readonly notices: readonly StoreNotice[];
+  /**
+   * Tells that the file may have been written, by whomever, until the returned function is called. A hint for an engine at
+   * rest: it costs nothing while nobody writes. Absent where the platform cannot tell.
+   */
+  readonly watch?: (listener: () => void) => () => void;
 }
 
 /** What `sqliteStore(…)`, `memoryStore(…)` return: a store that is not open yet. */

@@ -1,6 +1,7 @@
 import { openTagKey } from "../format/index.ts";
 import type { OpenedStore, Random, StoreAdapter } from "../ports/index.ts";
 import { FileLock } from "./file-lock.ts";
+import { watchFile } from "./file-watch.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { checkEncryption, findKeys, type SqliteEncryption } from "./sqlite-keys.ts";
 import { newIdentity, openForWriting } from "./sqlite-open.ts";
@@ -49,7 +50,9 @@ async function open(path: string, encryption: SqliteEncryption | undefined, busy
     // Again: of two processes that made the file at once, one finds the identity of the other.
     const tagKey = await openTagKey(keys, identity.storeId, identity.tagKey);
     const store = new SqliteStore(new SqliteConnection(db), path, identity.storeId);
-    return { store, keys, tagKey, fastLock: new FileLock(`${path}.lock`), notices };
+    // Every commit is written to the -wal, which stays while anybody has the file open.
+    const watch = (listener: () => void): (() => void) => watchFile(`${path}-wal`, listener);
+    return { store, keys, tagKey, fastLock: new FileLock(`${path}.lock`), notices, watch };
   } catch (error) {
     db.close();
     throw error;

@@ -33,6 +33,7 @@ export class ScriptedTransport implements Transport {
   readonly requests: SeenRequest[] = [];
   readonly #options: ScriptedTransportOptions;
   readonly #script: Line[] = [];
+  readonly #standing: Line[] = [];
   /** Requests that have no answer yet. */
   inFlight = 0;
   isClosed = false;
@@ -47,6 +48,15 @@ export class ScriptedTransport implements Transport {
     return this;
   }
 
+  /** All requests there get this reply, where no line of the script stands first, until the returned function is called. */
+  always(where: Where, reply: Reply): () => void {
+    const line: Line = { where, reply };
+    this.#standing.unshift(line);
+    return () => {
+      this.#standing.splice(this.#standing.indexOf(line), 1);
+    };
+  }
+
   /** Lines that have not been used. */
   get unused(): number {
     return this.#script.length;
@@ -57,11 +67,10 @@ export class ScriptedTransport implements Transport {
   }
 
   exchange(request: HttpRequest): Promise<Exchange> {
-    const { clock, otherwise, latencyMs = 5 } = this.#options;
+    const { clock, latencyMs = 5 } = this.#options;
     const seen = see(request, clock.now());
     this.requests.push(seen);
-    const index = this.#script.findIndex(({ where }) => isThere(where, seen));
-    const reply = index < 0 ? otherwise : (this.#script.splice(index, 1)[0] as Line).reply;
+    const reply = this.#replyTo(seen);
     const startMs = clock.monotonic();
     this.inFlight += 1;
     return new Promise((resolve) => {
@@ -81,6 +90,12 @@ export class ScriptedTransport implements Transport {
   close(): Promise<void> {
     this.isClosed = true;
     return Promise.resolve();
+  }
+
+  #replyTo(request: SeenRequest): Reply {
+    const index = this.#script.findIndex(({ where }) => isThere(where, request));
+    if (index >= 0) return (this.#script.splice(index, 1)[0] as Line).reply;
+    return this.#standing.find(({ where }) => isThere(where, request))?.reply ?? this.#options.otherwise;
   }
 }
 
