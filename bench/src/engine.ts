@@ -7,7 +7,7 @@ import { newFolder } from "./folder.ts";
 export interface BenchEngine {
   readonly sync: SyncEngine;
   readonly path: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** An engine on a new queue file; it does not send unless `baseUrl` is given. */

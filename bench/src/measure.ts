@@ -2,7 +2,7 @@
 export interface Contender {
   readonly name: string;
   /** Set-up of a round: not timed. Returns the work, and what cleans up after it. */
-  prepare(): Promise<{ run(): Promise<void>; close(): Promise<void> }>;
+  prepare(): Promise<{ readonly run: () => Promise<void>; readonly close: () => Promise<void> }>;
   /** Units per `run`. */
   readonly units: number;
 }

@@ -13,7 +13,7 @@ export function rawSqlite(units: number, perTransaction: number): Contender {
       const folder = newFolder();
       const db = new DatabaseSync(join(folder.path, "raw.db"));
       db.exec(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE ops (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL)",
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE ops (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, status INTEGER NOT NULL, body TEXT NOT NULL)",
       );
       const insert = db.prepare("INSERT INTO ops (id, status, body) VALUES (?, 0, ?)");
       return {

@@ -171,8 +171,21 @@ function settleFault(input: SettlementInput, fault: RequestFault): Settlement {
     case "split":
       // Nothing was judged but the size: no need to wait before the halves.
       return { ...base, failed: false, batch: "halve" };
-    default:
+    case "retry":
+    case "confirm":
+    case "follow":
+    case "ignore":
+    // Verdicts about one operation, which the judge of answers never leaves to the whole request.
+    case "succeed":
+    case "fail":
+    case "cancel":
+    case "reconcile":
+    case "gone":
+    case "mismatch":
+    case "unseal":
       return unsure(input, fault, base, alone, wait(retryAfterMs !== undefined));
+    default:
+      return fault.step satisfies never;
   }
 }
 

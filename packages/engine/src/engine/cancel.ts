@@ -64,8 +64,15 @@ async function takeBack(
       break;
     case "conflict":
       break;
-    default:
+    case "failed":
+    case "archived":
+    case "quarantined":
+    case "acked":
+    case "folded":
+    case "cancelled":
       return false;
+    default:
+      return operation.phase satisfies never;
   }
   change.move(operation, "cancel_requested", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
   return true;

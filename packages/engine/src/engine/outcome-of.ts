@@ -42,8 +42,16 @@ export function settledInQueue(operation: QueuedOperation): Settled | null {
       return { verdict: "failed", ...why };
     case "conflict":
       return { verdict: "conflict", ...why };
-    default:
+    case "pending":
+    case "ready":
+    case "blocked":
+    case "sealed":
+    case "acked":
+    case "folded":
+    case "cancelled":
       return null;
+    default:
+      return operation.phase satisfies never;
   }
 }
 

@@ -176,7 +176,7 @@ export class Processor {
           cancel?.();
           resolve();
         };
-        for (const listener of [...this.#restListeners]) listener(standstill);
+        for (const listener of Array.from(this.#restListeners)) listener(standstill);
       });
       this.#wake = undefined;
     }

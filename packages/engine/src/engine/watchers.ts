@@ -47,7 +47,7 @@ export class Watchers {
   }
 
   tell(id: OperationId, status: OperationStatus): void {
-    for (const listener of [...(this.#listeners.get(id) ?? [])]) {
+    for (const listener of Array.from(this.#listeners.get(id) ?? [])) {
       try {
         listener(status);
       } catch (error) {

@@ -86,7 +86,9 @@ export class GroupCommit {
     let seqs: readonly Seq[];
     try {
       const packed = this.#pack(group);
-      const segments = packed.some((segment) => segment instanceof Promise) ? await Promise.all(packed) : (packed as NewSegment[]);
+      const segments = packed.some((segment) => segment instanceof Promise)
+        ? await Promise.all(packed.map(async (segment) => segment))
+        : (packed as NewSegment[]);
       const firsts = await this.#world.store.append(segments);
       seqs = segments.flatMap((segment, index) => Array.from({ length: segment.count }, (_, i) => ((firsts[index] as number) + i) as Seq));
     } catch (error) {
