@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { createSyncEngine, defineEntity, type Platform, type SyncEngine } from "guardian-sync";
 import { sqliteStore } from "guardian-sync/sqlite";
@@ -95,4 +96,11 @@ export async function makeQueueFile(
   }
   await sync.close();
   return { failed, pending };
+}
+
+/** What was written to a stream so far. */
+export function written(stream: Readable): string {
+  let text = "";
+  for (let chunk: unknown = stream.read(); chunk !== null; chunk = stream.read()) text += String(chunk);
+  return text;
 }
