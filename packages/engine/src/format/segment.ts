@@ -22,29 +22,22 @@ export function packSegment(
   if (entityTags.length !== count)
     throw new TypeError(`a segment of ${count} operations needs ${count} entity tags, got ${entityTags.length}`);
   if (lines.some((line) => line.includes("\n"))) throw new TypeError("content must be one line: JSON without raw line breaks");
-  const { idMin, idMax } = ids;
-  return after(sealText(keys, placeOf(storeId, segmentId, account, count), lines.join("\n")), (body) => ({
-    segmentId,
-    account,
-    count,
-    idMin,
-    idMax,
-    entityTags,
-    body,
-  }));
+  const columns = { segmentId, account, count, ...ids, entityTags };
+  return after(sealText(keys, placeOf(storeId, columns), lines.join("\n")), (body) => ({ ...columns, body }));
 }
 
 /** The lines of a segment, in order of seq, unparsed. @throws SyncError `UNREADABLE`, or `WRONG_KEY`. */
 export function openSegment(keys: KeyRing, storeId: string, row: SegmentRow): MaybePromise<readonly string[]> {
-  const { segmentId, account, count } = row;
+  const { segmentId, count } = row;
   const what = `Segment ${segmentId} (${count} operations)`;
-  return after(openText(keys, placeOf(storeId, segmentId, account, count), row.body, what), (text) => {
+  return after(openText(keys, placeOf(storeId, row), row.body, what), (text) => {
     const lines = text.split("\n");
     if (lines.length !== count) throw unreadable(what);
     return lines;
   });
 }
 
-function placeOf(storeId: string, segmentId: string, account: AccountTag, count: number): Place {
-  return [storeId, "segment", segmentId, account, String(count)];
+/** All of the plain columns: who reads them may trust them as far as the content. Only where it stands is the store's to say. */
+function placeOf(storeId: string, { segmentId, account, count, idMin, idMax, entityTags }: Omit<NewSegment, "body">): Place {
+  return [storeId, "segment", segmentId, account, String(count), idMin, idMax, entityTags.join("")];
 }

@@ -11,7 +11,7 @@ interface RawAccount extends Record<Counter, number> {
 
 // One statement, so that counters and last segment are of one moment.
 const SELECT_ACCOUNT = `
-  SELECT a.*, d.detail, max(0, coalesce((
+  SELECT a.account, a.revision, ${COUNTERS.map((counter) => `a.${counter}`).join(", ")}, d.detail, max(0, coalesce((
     SELECT total FROM segments
     WHERE position BETWEEN a.account_no << 40 AND (a.account_no << 40) + (1 << 40) - 1
     ORDER BY position DESC LIMIT 1), 0) - a.counted) AS ahead

@@ -327,6 +327,8 @@ describe("a disk that fails", () => {
       codeOf(Promise.resolve().then(() => openSegment(first.keys, first.store.storeId, row)));
     expect(await moved({ ...one, body: two.body })).toBe("UNREADABLE");
     expect(await moved({ ...one, count: 3 })).toBe("UNREADABLE");
+    expect(await moved({ ...one, entityTags: two.entityTags.toReversed() })).toBe("UNREADABLE");
+    expect(await moved({ ...one, idMin: two.idMin })).toBe("UNREADABLE");
     expect(await moved({ ...one, account: "0000000000000000" as typeof one.account })).toBe("UNREADABLE");
     expect(await moved(one)).toBe("none");
   });

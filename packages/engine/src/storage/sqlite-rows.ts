@@ -18,9 +18,9 @@ interface RawLane {
 export function readLanes(db: SqliteConnection, accountNo: number, account: AccountTag, lanes: readonly string[] | undefined): LaneRow[] {
   const rows =
     lanes === undefined
-      ? db.all<RawLane>("SELECT * FROM lanes WHERE account_no = ? ORDER BY lane", accountNo)
+      ? db.all<RawLane>("SELECT lane, head, due_at, failures, blocked_by FROM lanes WHERE account_no = ? ORDER BY lane", accountNo)
       : db.all<RawLane>(
-          "SELECT * FROM lanes WHERE account_no = ? AND lane IN (SELECT value FROM json_each(?)) ORDER BY lane",
+          "SELECT lane, head, due_at, failures, blocked_by FROM lanes WHERE account_no = ? AND lane IN (SELECT value FROM json_each(?)) ORDER BY lane",
           accountNo,
           JSON.stringify(lanes),
         );
@@ -58,7 +58,7 @@ interface RawEntity {
 export function readEntities(db: SqliteConnection, accountNo: number, account: AccountTag, tags: readonly EntityTag[]): EntityRow[] {
   return db
     .all<RawEntity>(
-      "SELECT * FROM entities WHERE account_no = ? AND entity_tag IN (SELECT value FROM json_each(?)) ORDER BY entity_tag",
+      "SELECT entity_tag, version, last_seq, chain_from, body FROM entities WHERE account_no = ? AND entity_tag IN (SELECT value FROM json_each(?)) ORDER BY entity_tag",
       accountNo,
       JSON.stringify(tags),
     )
@@ -86,7 +86,7 @@ export function releasePack(db: SqliteConnection, packId: string, count: number)
 export function readPacks(db: SqliteConnection, packIds: readonly string[]): PackRow[] {
   return db
     .all<{ pack_id: string; live: number; body: Uint8Array }>(
-      "SELECT * FROM packs WHERE pack_id IN (SELECT value FROM json_each(?)) ORDER BY pack_id",
+      "SELECT pack_id, live, body FROM packs WHERE pack_id IN (SELECT value FROM json_each(?)) ORDER BY pack_id",
       JSON.stringify(packIds),
     )
     .map(({ pack_id: packId, live, body }) => ({ packId, live, body }));
@@ -104,7 +104,9 @@ interface RawLock {
 }
 
 export function readLock(db: SqliteConnection): LockRow | undefined {
-  const row = db.get<RawLock>("SELECT * FROM processing_lock");
+  const row = db.get<RawLock>(
+    "SELECT owner, fence, lease_id, acquired_at, heartbeat_at, beats, holds_fast_lock, released FROM processing_lock",
+  );
   if (row === undefined) return undefined;
   return {
     owner: row.owner,

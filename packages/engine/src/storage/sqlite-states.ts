@@ -18,8 +18,11 @@ interface RawState {
   readonly detail: Uint8Array | null;
 }
 
+// Named, here and elsewhere, so that a damaged schema is an error and not an absent field.
+const COLUMNS =
+  "position, phase, entity_tag, blocked_by, due_at, attempts, backoff_ms, first_send_at, op_number, pack_id, pack_index, changed_at, detail";
 const PUT_STATE = `
-  INSERT INTO states VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  INSERT INTO states (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET phase = excluded.phase, entity_tag = excluded.entity_tag, blocked_by = excluded.blocked_by,
     due_at = excluded.due_at, attempts = excluded.attempts, backoff_ms = excluded.backoff_ms, first_send_at = excluded.first_send_at,
     op_number = excluded.op_number, pack_id = excluded.pack_id, pack_index = excluded.pack_index,
@@ -83,7 +86,7 @@ function select(db: SqliteConnection, accountNo: number, query: StatesQuery): Ra
     values.push(phases.length === 1 ? (phases[0] as Phase) : JSON.stringify(phases));
   }
   values.push(Math.min(Math.max(limit, 0), Number.MAX_SAFE_INTEGER));
-  return db.all<RawState>(`SELECT * FROM states WHERE ${conditions.join(" AND ")} ORDER BY position LIMIT ?`, ...values);
+  return db.all<RawState>(`SELECT ${COLUMNS} FROM states WHERE ${conditions.join(" AND ")} ORDER BY position LIMIT ?`, ...values);
 }
 
 function stateOf(row: RawState, account: AccountTag): StateRow {
