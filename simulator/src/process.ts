@@ -47,7 +47,7 @@ export class Process {
     const { world, random } = this.device;
     this.#life += 1;
     this.device.generations += 1;
-    const gate = new Gate(world.timeline, (point, side) => this.#died(`${side} ${point}`));
+    const gate = new Gate(world.timeline, (point, side) => this.#crashed(point, side));
     this.#gate = gate;
     world.journal.write(this.label, "starts");
     const luck = random.fork(this.label);
@@ -119,6 +119,13 @@ export class Process {
     this.#gate?.kill();
     this.#gate = null;
     this.start();
+  }
+
+  #crashed(point: string, side: string): void {
+    const { world, random } = this.device;
+    world.injected("client_crash");
+    this.#died(`${side} ${point}`);
+    world.timeline.after(random.pick([100, 5000, 60_000]) * random.between(0.5, 1.5), () => this.start());
   }
 
   #died(why: string): void {

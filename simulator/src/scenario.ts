@@ -45,7 +45,7 @@ export function scenarioOf(random: SeededRandom): Scenario {
     strictClock: random.chance(0.3),
     busyHandlers: random.pick([0, 0.1, 0.4]),
     weatherChanges: random.integer(2, 10),
-    clientCrashes: random.pick([0, 1, 2, 5]),
+    clientCrashes: random.pick([0, 1, 3, 8]),
     freezes: random.pick([0, 0, 1, 2]),
     restarts: random.pick([0, 0, 1]),
     forcedLocks: random.pick([0, 0, 0, 1]),

@@ -34,12 +34,10 @@ export function planTrouble(world: World, devices: readonly Device[]): void {
 function crash(world: World, device: Device, random: SeededRandom): void {
   const process = random.pick(device.processes);
   if (!process.isUp) return;
-  world.injected("client_crash");
   // Anywhere; or where it hurts most: around a write, a send, an answer.
   const at = random.pick(["", "", "store.append", "store.commit", "store.commit", "send", "answer"]);
   const most = at === "" ? random.pick([3, 20, 60]) : 4;
   process.armCrash(random.integer(1, most), random.pick(["before", "after"]), at);
-  world.timeline.after(random.between(100, 90_000), () => process.start());
 }
 
 function freeze(world: World, device: Device, random: SeededRandom): void {

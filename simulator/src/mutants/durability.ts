@@ -7,7 +7,7 @@ export const dropOnAck: Mutant = {
     storeLike(inner, {
       commit: async (change) => {
         const { account, fence, expectRevision, dropStates, releasePacks, settleContent, ...outcome } = change;
-        if (outcome.putReceipts === undefined) return inner.commit(change);
+        if ((settleContent ?? []).length === 0) return inner.commit(change);
         const held = fence === undefined ? {} : { fence };
         const first = await inner.commit({
           account,
