@@ -102,9 +102,11 @@ async function move(
     receipt: receiptOf(verdict),
   });
   if (version !== undefined && state === "succeeded") {
-    const [known] = await view.entities([operation.entityTag]);
+    // The one before it may stand in the same answer.
+    const known = change.entity(operation.entityTag) ?? (await view.entities([operation.entityTag]))[0];
     // Own results in a row, nobody else between: what was written against any of them was written against this one.
-    const chainFrom = known !== undefined && version === known.version + 1 ? known.chainFrom : version - 1;
+    const follows = known !== undefined && (version === known.version + 1 || version === known.version);
+    const chainFrom = follows ? known.chainFrom : version - 1;
     change.putEntity({ account: change.account, entityTag: operation.entityTag, version, lastSeq: operation.seq, chainFrom, body: null });
   }
   if (state !== "succeeded" && state !== "cancelled") await holdIfNeeded(view, change, operation, state);

@@ -55,7 +55,7 @@ export class ChangeSet {
   #settled: Seq[] = [];
   #lanes: LaneRow[] = [];
   #dropLanes: EntityTag[] = [];
-  #entities: EntityRow[] = [];
+  #entities = new Map<EntityTag, EntityRow>();
   #receipts: (Receipt & { readonly seq: Seq })[] = [];
   #count: Partial<Record<Counter, number>> = {};
   #accountDetail: AccountDetail | undefined;
@@ -86,7 +86,12 @@ export class ChangeSet {
   }
 
   putEntity(row: EntityRow): void {
-    this.#entities.push(row);
+    this.#entities.set(row.entityTag, row);
+  }
+
+  /** The entity's row as this change leaves it, if it puts one. */
+  entity(entityTag: EntityTag): EntityRow | undefined {
+    return this.#entities.get(entityTag);
   }
 
   putAccountDetail(detail: AccountDetail): void {
@@ -173,7 +178,7 @@ export class ChangeSet {
   get isEmpty(): boolean {
     return (
       this.#states.size + this.#dropStates.length + this.#packs.length + this.#settled.length + this.#lanes.length === 0 &&
-      this.#dropLanes.length + this.#entities.length === 0 &&
+      this.#dropLanes.length + this.#entities.size === 0 &&
       this.#accountDetail === undefined &&
       this.#origin === undefined
     );
@@ -212,7 +217,7 @@ export class ChangeSet {
       settleContent: toRanges(this.#settled),
       putLanes: this.#lanes,
       dropLanes: this.#dropLanes,
-      putEntities: this.#entities,
+      putEntities: [...this.#entities.values()],
       putReceipts: receipts,
       ...(this.#origin === undefined ? {} : { putMeta: [{ key: ORIGIN_KEY, value: encodeOrigin(this.#origin) }] }),
       count: this.#count,
