@@ -15,8 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "node:sqlite";
+import { SyncError } from "@guardian-sync/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { hexOf, openSegment, sealJson } from "../format/index.ts";
+import { hexOf, openJson, openSegment, sealJson } from "../format/index.ts";
 import type { OpenedStore } from "../ports/index.ts";
 import { SeededRandom } from "../testing/seeded-random.ts";
 import { ann, at, change, codeOf, ContractWorld, dump, lockRow, STOPPED_CLOCK, state, tagOf } from "../testing/store-contract-world.ts";
@@ -317,6 +318,61 @@ describe("a disk that fails", () => {
     );
     expect(codes).toEqual(["none", "none", "UNREADABLE", "none", "none"]);
   });
+
+  it("Q1 whatever bit of the file flips: it is harmless, or something says so", async () => {
+    const first = await opened({ key: KEY });
+    await fill(first, 20, 6);
+    const account = ann(first);
+    const detail = sealJson(first.keys, first.store.storeId, { table: "states", id: "1", field: "detail" }, { code: "X" }) as Uint8Array;
+    await change(first.store, account, {
+      putStates: [1, 2, 3].map((seq) => state(first, account, seq, { phase: "failed", detail })),
+      count: { pending: -3, failed: 3 },
+    });
+    const before = JSON.stringify(await dump(first.store, [account]));
+    await first.store.close();
+    const bytes = readFileSync(path);
+    const silent: number[] = [];
+    for (let i = 0; i < 150; i++) {
+      const bit = random.integer(0, bytes.length * 8 - 1);
+      const flipped = Buffer.from(bytes);
+      flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
+      const copy = join(folder, `flipped-${i}.db`);
+      writeFileSync(copy, flipped);
+      if (await isSilent(copy, before)) silent.push(bit);
+      for (const end of ["", "-wal", "-shm"]) rmSync(`${copy}${end}`, { force: true });
+    }
+    expect(silent).toEqual([]);
+  });
+
+  /** Reads everything. Errors are those of the closed list, or this throws. */
+  async function isSilent(file: string, before: string): Promise<boolean> {
+    try {
+      const store = await opened({ key: KEY }, file);
+      open.pop();
+      try {
+        const after = JSON.stringify(await dump(store.store, [ann(store)]));
+        for (const row of await store.store.readSegments(ann(store), at(1), 100)) await openSegment(store.keys, store.store.storeId, row);
+        return after !== before && (await store.store.checkIntegrity()).ok && !(await hasUnreadable(store));
+      } finally {
+        await store.store.close();
+      }
+    } catch (error) {
+      expect(error).toBeInstanceOf(SyncError);
+      return false;
+    }
+  }
+  async function hasUnreadable({ store, keys, tagKey }: OpenedStore): Promise<boolean> {
+    const account = ann({ store, keys, tagKey } as OpenedStore);
+    for (const row of await store.readStates({ account, limit: 100 })) {
+      const place = { table: "states", id: "1", field: "detail" };
+      if (
+        row.detail !== null &&
+        (await codeOf(Promise.resolve().then(() => openJson(keys, store.storeId, place, row.detail as Uint8Array)))) !== "none"
+      )
+        return true;
+    }
+    return false;
+  }
 
   it("Q1 bytes that were moved to another row do not open there", async () => {
     const first = await opened({ key: KEY });
