@@ -7,6 +7,7 @@ import { type PauseReason, type Settlement, settle, type Strain } from "../core/
 import type { AccountTag, Exchange } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
+import { comeBack } from "./comeback.ts";
 import type { EngineContext } from "./context.ts";
 import type { LockKeeper } from "./lock-keeper.ts";
 import type { Errand, Origin } from "./origin.ts";
@@ -114,10 +115,11 @@ export class Greeter {
       return pause("backend_changed", "BACKEND_CHANGED");
     }
     await this.correctClock(account, exchange, serverTime);
-    await queue.change(account, lease, (now, change) => {
+    const isNews = await queue.change(account, lease, (now, change) => {
       if (JSON.stringify(now.detail.handshake) !== JSON.stringify(capabilities))
         change.putAccountDetail({ ...now.detail, handshake: capabilities as unknown as Json });
     });
+    if (isNews) await comeBack(this.#context, account, capabilities);
     this.#known = { account, capabilities };
     return { kind: "ready", capabilities };
   }

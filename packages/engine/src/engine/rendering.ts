@@ -26,7 +26,7 @@ export interface DeclaredPayload {
 }
 
 /** Whether anything says where an operation of this type goes. */
-export function isKnownType(registry: Registry, content: OperationContent, capabilities: Capabilities): boolean {
+export function isKnownType(registry: Registry, content: OperationContent, capabilities: Pick<Capabilities, "collections">): boolean {
   if (PLAIN_TYPES.has(content.type)) return collectionOf(registry, content.entityType, capabilities) !== undefined;
   const definition = registry.operations.get(content.type);
   return definition !== undefined && (definition.version === content.version || definition.migrate !== undefined);
@@ -123,7 +123,7 @@ function baseOf({ base }: OperationContent, { predecessorKey, known }: RenderCon
   return base;
 }
 
-function collectionOf(registry: Registry, entityType: string, capabilities: Capabilities): string | undefined {
+function collectionOf(registry: Registry, entityType: string, capabilities: Pick<Capabilities, "collections">): string | undefined {
   const own = registry.entities.get(entityType)?.collection;
   if (own !== undefined) return own;
   return Object.hasOwn(capabilities.collections, entityType) ? capabilities.collections[entityType] : undefined;

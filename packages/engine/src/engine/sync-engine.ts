@@ -13,6 +13,8 @@ import { statusByReceipt, statusInQueue } from "./outcome-of.ts";
 import { Processor } from "./processor.ts";
 import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
 import { cancelOperation } from "./cancel.ts";
+import { comeBack } from "./comeback.ts";
+import type { Capabilities } from "../core/handshake.ts";
 import { finishReleases } from "./recorder.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { liftPause, type Pause, putPause } from "./standing-pause.ts";
@@ -115,6 +117,8 @@ export class SyncEngine {
     if (this.#account === undefined) return;
     await this.#liftPause((pause) => pause.by === "engine");
     await finishReleases(this.#context, this.#account);
+    const { handshake } = (await this.#context.queue.view(this.#account)).detail;
+    await comeBack(this.#context, this.#account, (handshake as Capabilities | undefined) ?? { collections: {} });
     await this.#measure();
   }
 
