@@ -19,7 +19,7 @@ import { pause, type Report } from "./report.ts";
 import { mountSmallDisk } from "./small-disk.ts";
 import { Workload } from "./workload.ts";
 
-export interface Refusal {
+interface Refusal {
   readonly what: string;
   readonly code: string;
   /** Exactly what the user gets. */

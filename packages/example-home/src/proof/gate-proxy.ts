@@ -14,7 +14,7 @@ import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 
 /** One operation as it stood in a request. */
-export interface SeenOperation {
+interface SeenOperation {
   readonly key: string;
   readonly type: string;
   /** SHA-256 of its bytes, without what stands beside the sealed text: `op_number` and `cancelled`. */

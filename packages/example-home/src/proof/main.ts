@@ -54,7 +54,8 @@ function suites(): Readonly<Record<string, readonly (() => Promise<Report>)[]>> 
       () => cutProxy({ ...cut, maxOperations: 50, clock: "virtual" }),
     ],
     "many-processes": [
-      () => killHolder({ rounds, seed }),
+      () => killHolder({ rounds, seed, oneWriter: false }),
+      () => killHolder({ rounds, seed, oneWriter: true }),
       () => freezeHolder({ rounds: Math.max(4, Math.floor(rounds / 2)), seed }),
       () => manyWriters({ processes: count("processes", 8, 4), each: count("each", 500, 50), seed }),
       () => storm({ processes: 3, strikes: count("strikes", 40, 4), seed }),
