@@ -67,8 +67,9 @@ function settledBefore(operation: Operation, bench: Bench, result: OperationResu
   const { client } = working;
   if (envelope.ordering === "global" && operation.opNumber !== undefined && client !== null && fence.kind !== "refused") {
     const turn = turnOf(client.lastOpNumber, operation.opNumber);
-    // A late copy of what was cancelled: its number belongs to whoever comes in its place by now.
-    if (result.outcome === "cancelled" && !operation.isCancelled) return { result, consumesTurn: turn === "past", isReplay: true };
+    // A late copy of what was cancelled: its number belongs to whoever comes in its place by now. What follows in that copy was never
+    // executed behind it, may have been withdrawn since, and must not slip in because its number has come up.
+    if (result.outcome === "cancelled" && !operation.isCancelled) return { result, consumesTurn: false, isReplay: true };
     if (turn === "ahead") return refused(operation, outOfOrder(client.lastOpNumber, operation.opNumber));
     if (turn === "next") working.client = { ...client, lastOpNumber: operation.opNumber };
   }

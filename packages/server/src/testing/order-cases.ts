@@ -99,6 +99,9 @@ export const orderCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual(outcomes(await ada.ops([late, ada.operation({ op_number: 2 })], global)), ["cancelled CONFLICT", "skipped BLOCKED"]);
     assert.deepEqual(outcomes(await ada.ops([next], global)), ["applied"]);
     assert.deepEqual(outcomes(await ada.ops([late], global)), ["cancelled CONFLICT"]);
+    const behind = ada.operation({ op_number: 2 });
+    assert.deepEqual(outcomes(await ada.ops([late, behind], global)), ["cancelled CONFLICT", "skipped BLOCKED"]);
+    assert.equal((await ada.verdict(behind.key)).verdict, "unknown");
   }),
 
   serverCase("applied_before in its place does not stop what follows", async (world) => {
