@@ -66,8 +66,9 @@ Examples:
   guardian export --db app.db --failed-only --out failed.csv
   guardian serve --dev --port 8080
 
-A queue file is named by --db or GUARDIAN_DB, its key by --key or GUARDIAN_KEY or the key file beside it. Commands work while an
-app has the file open. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the queue is unhealthy.`;
+A queue file is named by --db or GUARDIAN_DB, its key by --key, GUARDIAN_KEY or
+the key file beside it. Commands work while an app has the file open.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the queue is unhealthy.`;
 
 /** Commander ends the process and writes to it by itself unless told otherwise; settings do not reach commands that were added. */
 function settle(command: Command, terminal: Terminal): void {

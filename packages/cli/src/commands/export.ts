@@ -34,7 +34,8 @@ export function exportCommand(terminal: Terminal, end: (code: ExitCode) => void)
     .addHelpText(
       "after",
       `
-An export is for reading, never for restoring. E-mail addresses, phone numbers, card numbers and secrets are taken out.
+An export is for reading, never for restoring. E-mail addresses, phone numbers,
+card numbers and secrets are taken out.
 
 Examples:
   guardian export --db app.db --out queue.csv

@@ -6,9 +6,11 @@ export const failedClear: FailedChange = {
   will: "moved to the archive",
   done: "moved to the archive",
   from: ["failed", "parked"],
-  help: `Nothing is deleted: \`guardian failed list --archived\` shows them, \`guardian failed restore\` brings them back.
+  help: `Nothing is deleted: \`guardian failed list --archived\` shows them,
+\`guardian failed restore\` brings them back.
 
 Examples:
-  guardian export --failed-only --out failed.csv && guardian failed clear --all --reason "sorted out by support" --yes`,
+  guardian failed clear --all --dry-run
+  guardian failed clear --all --reason "sorted out by support" --yes`,
   run: (list, selection) => list.clear(selection),
 };

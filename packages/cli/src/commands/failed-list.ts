@@ -27,7 +27,7 @@ export function failedListCommand(terminal: Terminal, end: (code: ExitCode) => v
       `
 Examples:
   guardian failed list --db app.db
-  guardian failed list --db app.db --json | jq -r '.[] | select(.code == "VALIDATION_ERROR") | .id'`,
+  guardian failed list --db app.db --json | jq -r '.[].code' | sort | uniq -c`,
     )
     .action(async (options: ListOptions) => {
       await withQueue(terminal, options, (file) =>

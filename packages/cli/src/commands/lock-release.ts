@@ -21,8 +21,9 @@ export function lockReleaseCommand(terminal: Terminal, end: (code: ExitCode) => 
     .addHelpText(
       "after",
       `
-The holder's next write is refused, and it stops sending; nothing is lost or done twice. Any app that has the file open takes over.
-Needed only when a holder hangs: a dead one is replaced at once, a silent one after 2 minutes.
+The holder's next write is refused, and it stops sending; nothing is lost or
+done twice. Any app that has the file open takes over. Needed only when a holder
+hangs: a dead one is replaced at once, a silent one after 2 minutes.
 
 Example:
   guardian lock release --db app.db --reason "worker 3 hangs"`,

@@ -21,12 +21,14 @@ export function serveCommand(terminal: Terminal, end: (code: ExitCode) => void):
     .addHelpText(
       "after",
       `
-Prints \`listening on URL\` when it is ready. Ctrl-C or SIGTERM: stops accepting, finishes what runs, exits 0.
+Prints \`listening on URL\` when it is ready. Ctrl-C or SIGTERM: stops accepting,
+finishes what runs, exits 0.
 
 Examples:
   guardian serve --dev
   guardian serve --dev --port 0 --data /tmp/home
-  guardian serve --host 0.0.0.0 --jwt-issuer https://id.example --jwt-audience home --jwt-jwks https://id.example/jwks.json`,
+  guardian serve --host 0.0.0.0 --jwt-issuer https://id.example \\
+    --jwt-audience home --jwt-jwks https://id.example/jwks.json`,
     )
     .action(async (options: ServeOptions & { readonly json?: boolean }) => {
       // The server is much to load; other commands do without it.
