@@ -82,7 +82,6 @@ export class FailedList {
         change.move(operation, "manual_retry", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: 0, detail });
       }
       if (!(await release(view, change, operation))) this.#unfinished = true;
-      this.#wake();
     });
   }
 
@@ -93,7 +92,6 @@ export class FailedList {
       const archivedFrom = operation.phase as "failed" | "parked";
       change.move(operation, "archive", { detail: { ...operation.detail, history, archivedFrom } });
       if (!(await release(view, change, operation))) this.#unfinished = true;
-      this.#wake();
     });
   }
 
@@ -115,14 +113,22 @@ export class FailedList {
 
   /** For good, by a person's decision: a receipt of it stays. */
   discard(selection: Selection): Promise<number> {
-    return this.#each(["failed", "parked", "archived", "conflict", "quarantined"], selection, async (operation, { view, change }) => {
-      change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
-      if (!(await release(view, change, operation))) this.#unfinished = true;
-      const told = { ...statusInQueue(operation), state: "cancelled" as const };
-      this.#context.watchers.tell(operation.content.id, { ...told, settled: told.settled ?? { verdict: "cancelled", code: "CANCELLED" } });
-      this.#context.events.emit({ type: "cancelled", operation: factsOf(operation) });
-      this.#wake();
-    });
+    return this.#each(
+      ["failed", "parked", "archived", "conflict", "quarantined"],
+      selection,
+      async (operation, { view, change, later }) => {
+        change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
+        if (!(await release(view, change, operation))) this.#unfinished = true;
+        later.push(() => {
+          const told = { ...statusInQueue(operation), state: "cancelled" as const };
+          this.#context.watchers.tell(operation.content.id, {
+            ...told,
+            settled: told.settled ?? { verdict: "cancelled", code: "CANCELLED" },
+          });
+          this.#context.events.emit({ type: "cancelled", operation: factsOf(operation) });
+        });
+      },
+    );
   }
 
   /** How many operations a selection means now; what would be done to them is not done. */
@@ -160,12 +166,17 @@ export class FailedList {
     });
   }
 
+  /** What `act` puts off is called when its change is on disk; only then does anybody look for what there is to do. */
   async #each(
     phases: readonly Phase[],
     selection: Selection,
     act: (
       operation: QueuedOperation,
-      at: { readonly view: Parameters<typeof release>[0]; readonly change: Parameters<typeof release>[1] },
+      at: {
+        readonly view: Parameters<typeof release>[0];
+        readonly change: Parameters<typeof release>[1];
+        readonly later: (() => void)[];
+      },
     ) => Promise<void>,
   ): Promise<number> {
     const { queue } = this.#context;
@@ -175,14 +186,19 @@ export class FailedList {
     // One transaction each: a list of a million never waits in memory, and one that cannot move does not stop the rest.
     for (const seq of chosen) {
       let moved = false;
+      let later: (() => void)[] = [];
       await queue.change(account, undefined, async (view, change) => {
         moved = false;
+        later = [];
         const [operation] = await view.bySeq([seq]);
         if (operation === undefined || operation.phase === "pending" || !phases.includes(operation.phase)) return;
-        await act(operation, { view, change });
+        await act(operation, { view, change, later });
         moved = true;
       });
-      if (moved) done += 1;
+      if (!moved) continue;
+      done += 1;
+      for (const tell of later) tell();
+      this.#wake();
     }
     if (this.#unfinished) {
       this.#unfinished = false;
