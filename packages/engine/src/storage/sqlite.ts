@@ -1,11 +1,12 @@
+import { SyncError } from "@guardian-sync/protocol";
 import { openTagKey } from "../format/index.ts";
-import type { OpenedStore, Random, StoreAdapter } from "../ports/index.ts";
+import type { KeyRing, OpenedStore, Random, StoreAdapter } from "../ports/index.ts";
 import { FileLock } from "./file-lock.ts";
 import { watchFile } from "./file-watch.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { checkEncryption, findKeys, type SqliteEncryption } from "./sqlite-keys.ts";
 import { newIdentity, openForWriting } from "./sqlite-open.ts";
-import { probeFile } from "./sqlite-probe.ts";
+import { type FileIdentity, probeFile } from "./sqlite-probe.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 
 export type { Key } from "./key-ring-node.ts";
@@ -44,11 +45,11 @@ async function open(path: string, encryption: SqliteEncryption | undefined, busy
   const found = probeFile(path, busyTimeoutMs);
   const { keys, notices } = await findKeys(path, encryption, found);
   // The key is tried before the file is opened for writing: a wrong one changes nothing.
-  if (found !== undefined) await openTagKey(keys, found.storeId, found.tagKey);
+  if (found !== undefined) await tagKeyOf(path, keys, found);
   const { db, identity } = openForWriting(path, busyTimeoutMs, found ?? (await newIdentity(keys, random)));
   try {
     // Again: of two processes that made the file at once, one finds the identity of the other.
-    const tagKey = await openTagKey(keys, identity.storeId, identity.tagKey);
+    const tagKey = await tagKeyOf(path, keys, identity);
     const store = new SqliteStore(new SqliteConnection(db), path, identity.storeId);
     // Every commit is written to the -wal, which stays while anybody has the file open.
     const watch = (listener: () => void): (() => void) => watchFile(`${path}-wal`, listener);
@@ -56,5 +57,15 @@ async function open(path: string, encryption: SqliteEncryption | undefined, busy
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/** A key ring knows no files: whoever has several must be told which one the key does not fit. */
+async function tagKeyOf(path: string, keys: KeyRing, { storeId, tagKey }: FileIdentity): Promise<Uint8Array> {
+  try {
+    return await openTagKey(keys, storeId, tagKey);
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.code !== "WRONG_KEY") throw error;
+    throw new SyncError("WRONG_KEY", `${path}: ${error.message}`, { cause: error });
   }
 }
