@@ -155,15 +155,7 @@ export class FailedList {
     change: Parameters<typeof release>[1],
   ): Promise<void> {
     if (!holdsEntity(state, operation.content.type)) return;
-    if (((await view.lanes([operation.entityTag])).get(operation.entityTag)?.blockedBy ?? 0) !== 0) return;
-    change.putLane({
-      account: change.account,
-      lane: operation.entityTag,
-      head: operation.seq,
-      dueAt: 0,
-      failures: 0,
-      blockedBy: operation.seq,
-    });
+    change.hold(operation, (await view.lanes([operation.entityTag])).get(operation.entityTag));
   }
 
   /** What `act` puts off is called when its change is on disk; only then does anybody look for what there is to do. */

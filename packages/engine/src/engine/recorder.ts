@@ -133,21 +133,12 @@ function unseal(context: EngineContext, change: ChangeSet, operation: QueuedOper
 
 async function holdIfNeeded(view: AccountView, change: ChangeSet, operation: QueuedOperation, state: State): Promise<void> {
   if (!holdsEntity(state, operation.content.type)) return;
-  const lane = (await view.lanes([operation.entityTag])).get(operation.entityTag);
-  if (lane !== undefined && lane.blockedBy !== 0) return;
-  change.putLane({
-    account: change.account,
-    lane: operation.entityTag,
-    head: operation.seq,
-    dueAt: 0,
-    failures: 0,
-    blockedBy: operation.seq,
-  });
+  change.hold(operation, (await view.lanes([operation.entityTag])).get(operation.entityTag));
 }
 
 /**
- * Lets the operations behind `holder` go again, as many as one transaction takes. Resolves with whether all of them could go; when
- * not, the hold stays, and `finishRelease` goes on.
+ * Lets the operations behind `holder` go again, as many as one transaction takes; those behind another one that holds the entity wait
+ * for that one. Resolves with whether all of them could be let go; when not, the hold stays, and `finishRelease` goes on.
  */
 export async function release(
   view: AccountView,
@@ -155,13 +146,17 @@ export async function release(
   holder: { readonly seq: Seq; readonly entityTag: EntityTag },
 ): Promise<boolean> {
   const blocked = await view.blockedBy(holder.seq, RELEASE_AT_ONCE);
-  for (const operation of blocked) change.move(operation, "release");
-  const isAll = blocked.length < RELEASE_AT_ONCE;
-  if (isAll) {
-    const lane = (await view.lanes([holder.entityTag])).get(holder.entityTag);
-    if (lane?.blockedBy === holder.seq) change.dropLane(holder.entityTag);
+  const next = await view.holderOf(holder.entityTag, holder.seq);
+  for (const operation of blocked) {
+    if (next !== undefined && next < operation.seq) change.touch(operation, { blockedBy: next });
+    else change.move(operation, "release");
   }
-  return isAll;
+  if (blocked.length === RELEASE_AT_ONCE) return false;
+  const lane = (await view.lanes([holder.entityTag])).get(holder.entityTag);
+  if (lane?.blockedBy !== holder.seq) return true;
+  if (next === undefined) change.dropLane(holder.entityTag);
+  else change.putLane({ ...lane, head: next, blockedBy: next });
+  return true;
 }
 
 /** Ends holds whose holder has ended: after a long release, and after a crash in the middle of one. */

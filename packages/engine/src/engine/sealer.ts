@@ -1,7 +1,7 @@
 import { type SyncErrorCode, utf8SizeBytes } from "@guardian-sync/protocol";
 import { type BatchCandidate, takeBatch } from "../core/batch.ts";
 import { planWindow, type WindowStep } from "../core/window.ts";
-import type { AccountTag, EntityRow, EntityTag, LaneRow, Seq } from "../ports/index.ts";
+import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import { isTombstone } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
@@ -80,17 +80,8 @@ async function decide(
   const taken = take(context, request, window, plan.steps, await entityBases(view, window));
   const head = headAfter(view, window, taken.looked);
   if (head !== view.global.head) change.putGlobalLane({ ...view.global, head });
-  const hold = (operation: QueuedOperation): void => {
-    if ((holds.get(operation.entityTag)?.blockedBy ?? 0) !== 0) return;
-    change.putLane({
-      account: change.account,
-      lane: operation.entityTag,
-      head: operation.seq,
-      dueAt: 0,
-      failures: 0,
-      blockedBy: operation.seq,
-    });
-  };
+  for (const seq of await view.tombstonesBelow(head)) change.dropTombstone(seq);
+  const hold = (operation: QueuedOperation): void => change.hold(operation, holds.get(operation.entityTag));
   for (const { step, operation } of taken.aside) putAside(context, change, operation, step, hold, later);
   for (const { operation, code, problem } of taken.unrenderable) park(context, change, operation, code, problem, hold, later);
   if (taken.batch.length === 0)
@@ -124,10 +115,6 @@ async function decide(
   });
   if (opNumber !== view.detail.nextOpNumber) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber });
   return { kind: "sealed", records };
-}
-
-function holdOf(account: AccountTag, { entityTag, seq }: QueuedOperation): LaneRow {
-  return { account, lane: entityTag, head: seq, dueAt: 0, failures: 0, blockedBy: seq };
 }
 
 function wasSent({ detail }: QueuedOperation): boolean {
@@ -213,7 +200,7 @@ function putAside(
 ): void {
   switch (step.do) {
     case "forget":
-      change.dropTombstone(operation);
+      // Its tombstone goes with the others that the head has passed.
       return;
     case "settled_before":
       change.move(operation, "applied_before", { receipt: { outcome: "applied_before" } });
@@ -309,7 +296,7 @@ export async function quarantineSealed(
       if (operation.phase !== "sealed") continue;
       const lastError = errorText("UNREADABLE", undefined, "its sealed bytes cannot be read");
       change.move(operation, "quarantine", { detail: { ...operation.detail, code: "UNREADABLE", lastError } });
-      if ((holds.get(operation.entityTag)?.blockedBy ?? 0) === 0) change.putLane(holdOf(change.account, operation));
+      change.hold(operation, holds.get(operation.entityTag));
     }
   });
   for (const operation of operations) context.events.emit({ type: "quarantined", operation: factsOf(operation) });

@@ -1,3 +1,5 @@
+import { stateOf } from "../core/lifecycle.ts";
+import { holdsEntity } from "../core/order.ts";
 import {
   type AccountDetail,
   decodeReceipts,
@@ -17,7 +19,11 @@ import type { OpenSegment, SegmentReader } from "./segment-reader.ts";
 
 /** Under global ordering one request is under way, so no more than one batch is ever sealed. */
 export const MAX_SEALED = 1000;
+const TOMBSTONES_AT_ONCE = 100;
 const NO_DETAIL: StateDetail = {};
+/** Where an operation may hold its entity back. */
+const HOLDING: readonly Phase[] = ["failed", "parked", "conflict", "quarantined"];
+const HOLDERS_AT_ONCE = 100;
 
 /**
  * What one account's queue looks like at a revision. Reads are made one by one; a change decided from them is refused when
@@ -70,8 +76,25 @@ export class AccountView {
     return this.#join(await this.#reader.store.readStates({ account: this.account, phases: ["blocked"], blockedBy: seq, after: 0, limit }));
   }
 
-  async ofEntity(entityTag: EntityTag, limit: number): Promise<readonly StateRow[]> {
-    return this.#reader.store.readStates({ account: this.account, entityTag, after: 0, limit });
+  /** The first operation that holds the entity back, `except` aside. */
+  async holderOf(entityTag: EntityTag, except: Seq): Promise<Seq | undefined> {
+    for (let after: Seq | 0 = 0; ; ) {
+      const rows: readonly StateRow[] = await this.#reader.store.readStates({
+        account: this.account,
+        entityTag,
+        phases: HOLDING,
+        after,
+        limit: HOLDERS_AT_ONCE,
+      });
+      for (const { seq, phase } of rows) {
+        if (seq === except) continue;
+        const [operation] = phase === "failed" ? await this.bySeq([seq]) : [];
+        if (holdsEntity(stateOf(phase), operation?.content.type ?? "")) return seq;
+      }
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < HOLDERS_AT_ONCE) return undefined;
+      after = last.seq;
+    }
   }
 
   /** The named operations that are still in the queue, in the order asked for; ended ones are left out. */
@@ -114,6 +137,12 @@ export class AccountView {
       from = (upTo + 1) as Seq;
     }
     return { operations, next: from };
+  }
+
+  /** Rows that the head has passed and nobody needs any more, some at a time: their segments may be gone already. */
+  async tombstonesBelow(head: Seq): Promise<readonly Seq[]> {
+    const query = { account: this.account, phases: ["cancelled"], after: 0, upTo: (head - 1) as Seq, limit: TOMBSTONES_AT_ONCE } as const;
+    return (await this.#reader.store.readStates(query)).map((row) => row.seq);
   }
 
   async lanes(tags: readonly EntityTag[]): Promise<ReadonlyMap<EntityTag, LaneRow>> {

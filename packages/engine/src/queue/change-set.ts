@@ -53,7 +53,7 @@ export class ChangeSet {
   #packs: PackRow[] = [];
   #released = new Map<string, number>();
   #settled: Seq[] = [];
-  #lanes: LaneRow[] = [];
+  #lanes = new Map<EntityTag | "", LaneRow>();
   #dropLanes: EntityTag[] = [];
   #entities = new Map<EntityTag, EntityRow>();
   #receipts: (Receipt & { readonly seq: Seq })[] = [];
@@ -70,11 +70,18 @@ export class ChangeSet {
   /** The head of the global lane as it will be. Call before moving the operations below it. */
   putGlobalLane(lane: LaneRow): void {
     this.#head = lane.head;
-    this.#lanes.push(lane);
+    this.putLane(lane);
   }
 
   putLane(lane: LaneRow): void {
-    this.#lanes.push(lane);
+    this.#lanes.set(lane.lane, lane);
+  }
+
+  /** Holds an operation's entity back behind it, unless an earlier one does. `known`: the entity's lane as it is stored. */
+  hold({ seq, entityTag }: Pick<QueuedOperation, "seq" | "entityTag">, known: LaneRow | undefined): void {
+    const by = (this.#lanes.get(entityTag) ?? known)?.blockedBy ?? 0;
+    if (by !== 0 && by < seq) return;
+    this.putLane({ account: this.account, lane: entityTag, head: seq, dueAt: 0, failures: 0, blockedBy: seq });
   }
 
   dropLane(lane: EntityTag): void {
@@ -102,9 +109,9 @@ export class ChangeSet {
     this.#origin = state;
   }
 
-  /** Removes the tombstone of an operation that had ended before the head reached it. */
-  dropTombstone(operation: QueuedOperation): void {
-    this.#dropStates.push(operation.seq);
+  /** Removes the row of an operation that had ended before the head reached it. */
+  dropTombstone(seq: Seq): void {
+    this.#dropStates.push(seq);
   }
 
   /** Moves `operation` along the life cycle. Throws RangeError when the life cycle forbids it. Returns where it stands now. */
@@ -177,7 +184,7 @@ export class ChangeSet {
 
   get isEmpty(): boolean {
     return (
-      this.#states.size + this.#dropStates.length + this.#packs.length + this.#settled.length + this.#lanes.length === 0 &&
+      this.#states.size + this.#dropStates.length + this.#packs.length + this.#settled.length + this.#lanes.size === 0 &&
       this.#dropLanes.length + this.#entities.size === 0 &&
       this.#accountDetail === undefined &&
       this.#origin === undefined
@@ -215,7 +222,7 @@ export class ChangeSet {
       putPacks: this.#packs,
       releasePacks: [...this.#released].map(([packId, count]) => ({ packId, count })),
       settleContent: toRanges(this.#settled),
-      putLanes: this.#lanes,
+      putLanes: [...this.#lanes.values()],
       dropLanes: this.#dropLanes,
       putEntities: [...this.#entities.values()],
       putReceipts: receipts,

@@ -16,7 +16,7 @@ export interface OperatorAction {
 }
 
 /** The file keeps this many; the oldest go. */
-export const MAX_ACTIONS = 200;
+const MAX_ACTIONS = 200;
 const KEY = "operator_log";
 const PLACE: RecordPlace = { table: "meta", id: KEY, field: "value" };
 const MAX_MEETINGS = 50;

@@ -29,6 +29,7 @@ export {
   type TestWorldOptions,
 } from "./test-world.ts";
 export { type Judge, operationsIn, PlainRestBackend, TinyBackend } from "./tiny-backend.ts";
+export { storeContract, type StoreHarness, type StorePlace, type TestApi } from "./store-contract.ts";
 export { Timeline, VirtualClock } from "./virtual-clock.ts";
 export { createEngine } from "../engine/create.ts";
 export type { EngineOptions, Platform } from "../engine/options.ts";
