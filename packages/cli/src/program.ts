@@ -35,7 +35,7 @@ export async function run(args: readonly string[], terminal: Terminal, version: 
   }
 }
 
-function programOf(terminal: Terminal, version: string, end: (code: ExitCode) => void): Command {
+export function programOf(terminal: Terminal, version: string, end: (code: ExitCode) => void): Command {
   const group = (name: string, description: string, ...commands: readonly Command[]): Command => {
     const parent = new Command(name).description(description);
     for (const command of commands) parent.addCommand(command);

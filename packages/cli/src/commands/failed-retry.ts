@@ -1,3 +1,4 @@
+import { WHEN_NOTICED } from "../queue/hint.ts";
 import type { FailedChange } from "./failed-change.ts";
 
 export const failedRetry: FailedChange = {
@@ -6,7 +7,7 @@ export const failedRetry: FailedChange = {
   will: "tried again",
   done: "put back into the queue",
   from: ["failed", "parked"],
-  hint: "The app sends them when it next looks at its queue: at its next enqueue, reconnect or start.",
+  hint: WHEN_NOTICED,
   help: `One that was refused goes out under a new key; one whose outcome is unknown goes
 out as it was, under the old one, so that it cannot take effect twice.
 

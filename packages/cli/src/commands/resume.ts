@@ -3,6 +3,7 @@ import { EXIT, type ExitCode } from "../exit.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { visible } from "../output/visible.ts";
 import { writeJson, writeLine } from "../output/write.ts";
+import { WHEN_NOTICED } from "../queue/hint.ts";
 import { accountName, withQueue } from "../queue/open-file.ts";
 import { queueCommand, type QueueOptions } from "../queue/options.ts";
 
@@ -24,6 +25,7 @@ export function resumeCommand(terminal: Terminal, end: (code: ExitCode) => void)
           const text = pause === undefined ? "was not paused" : `goes on; it was paused by ${pause.by}: ${pause.reason}`;
           await writeLine(terminal.out, visible(`${accountName(account)} ${text}`));
         }
+        if (lifted.some(({ pause }) => pause !== undefined)) await writeLine(terminal.err, WHEN_NOTICED);
         if (accounts.length === 0) await writeLine(terminal.out, "No account has signed in here yet.");
       });
       end(EXIT.ok);

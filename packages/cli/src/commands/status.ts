@@ -89,7 +89,7 @@ function isHealthy({ accounts }: Snapshot): boolean {
   return accounts.every(({ problems }) => problems.every(({ severity }) => severity !== "alarm"));
 }
 
-export function statusJson(snapshot: Snapshot): object {
+function statusJson(snapshot: Snapshot): object {
   const { path, sizeBytes, lock, now, accounts, actions } = snapshot;
   return {
     file: path,
@@ -115,7 +115,7 @@ function isoOrNull(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString();
 }
 
-export function statusText(terminal: Terminal, { path, sizeBytes, lock, now, accounts, actions }: Snapshot): string {
+function statusText(terminal: Terminal, { path, sizeBytes, lock, now, accounts, actions }: Snapshot): string {
   const lines = [`queue    ${visible(path)} (${formatBytes(sizeBytes)})`, `lock     ${lockLine(lock, now)}`];
   if (accounts.length === 0) lines.push("", "No account has signed in here yet.");
   for (const { status, problems } of accounts) {

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import { styleText } from "node:util";
 
-export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
 /** Where a command speaks. `out` carries what was asked for; everything else goes to `err`. */

@@ -98,6 +98,6 @@ export class DeviceProcess {
 
   #end(): void {
     const why = this.#stderr === "" ? "" : `:\n${this.#stderr}`;
-    for (const { reject } of [...this.#waiting.values()]) reject(new Error(`device ${this.name} ended while it had something to do${why}`));
+    for (const { reject } of this.#waiting.values()) reject(new Error(`device ${this.name} ended while it had something to do${why}`));
   }
 }

@@ -35,7 +35,7 @@ export const ASCII: Glyphs = {
   arrow: "->",
 };
 
-export const BAR_WIDTH = 24;
+const BAR_WIDTH = 24;
 
 /** How full a queue is. What is not empty never looks empty. */
 export function bar(glyphs: Glyphs, value: number, max: number, width: number = BAR_WIDTH): string {

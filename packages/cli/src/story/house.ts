@@ -11,8 +11,8 @@ import { Ledger } from "./ledger.ts";
 
 /** Of a home's line. Without it everything is over before anybody sees it. */
 const LATENCY_MS = 120;
-export const STORY_HEADER = "X-Story-Device";
-export const ACCOUNT: Session["account"] = { space: "home", principal: "ada" };
+const STORY_HEADER = "X-Story-Device";
+const ACCOUNT: Session["account"] = { space: "home", principal: "ada" };
 
 export interface House {
   readonly url: string;

@@ -61,6 +61,6 @@ async function stateOf({ cast, house }: PageSources): Promise<object> {
     })),
     entities: entities.map(({ entity_type, entity_id, version, data }) => ({ type: entity_type, id: entity_id, version, data })),
     head: effects.at(-1)?.seq ?? 0,
-    changes: effects.slice(-TAIL).reverse(),
+    changes: effects.slice(-TAIL).toReversed(),
   };
 }
