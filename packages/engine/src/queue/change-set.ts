@@ -124,8 +124,8 @@ export class ChangeSet {
       this.#count[counter] = (this.#count[counter] ?? 0) + delta;
     }
     const old = operation.row;
-    // One of unknown outcome may be sent again as it is, when a person says so.
-    const keepsPack = to === "sealed" || to === "parked";
+    // One of unknown outcome may be sent again as it is, when a person says so: also after it was put aside.
+    const keepsPack = to === "sealed" || to === "parked" || to === "archived" || to === "quarantined";
     const pack = patch.pack !== undefined ? patch.pack : keepsPack && old?.packId ? { packId: old.packId, packIndex: old.packIndex } : null;
     if (old?.packId && old.packId !== pack?.packId) this.#released.set(old.packId, (this.#released.get(old.packId) ?? 0) + 1);
 
