@@ -121,6 +121,11 @@ export class OperationsWatch {
         this.#report("INV2", `${process} sends operation ${operation.operation_id}, which nobody enqueued`);
         continue;
       }
+      const unnamed = [...record.keys].find((key) => key !== operation.key && operation.supersedes?.includes(key) !== true);
+      if (unnamed !== undefined) {
+        // A copy of what was sent under the old key may still be on its way (law X1).
+        this.#report("INV2", `operation ${operation.operation_id} was sent under a new key that does not name the one it was sent under before`);
+      }
       record.keys.add(operation.key);
       if (account !== null && account !== record.account) {
         this.#report("INV2", `${process} sends operation ${operation.operation_id} of ${record.account?.principal ?? "nobody"} as ${account.principal}`);
