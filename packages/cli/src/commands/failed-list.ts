@@ -69,28 +69,47 @@ async function listText(terminal: Terminal, { queue, accounts }: OpenFile, optio
     }
   }
   if (rows.length === 0) return writeLine(terminal.out, options.archived === true ? "The archive is empty." : "Nothing failed.");
-  const now = Date.now();
-  const text = table(
-    terminal,
-    [
-      { title: "ID" },
-      { title: "OPERATION" },
-      { title: "ENTITY" },
-      { title: "STATE" },
-      { title: "SINCE", align: "right" },
-      { title: "ERROR", isElastic: true },
-    ],
-    rows.map((row) => [
-      row.id,
-      redactPii(row.type),
-      redactPii(`${row.entityType}/${row.entityId}`),
-      row.state,
-      formatDuration(now - Date.parse(row.changedAt)).replace(" ", ""),
-      redactPii(row.lastError ?? row.code ?? ""),
-    ]),
-  );
+  const text = terminal.isTty && terminal.columns < WIDE_COLUMNS ? narrowTable(terminal, rows) : wideTable(terminal, rows);
   await writeLine(terminal.out, text);
   if (isMore) await writeLine(terminal.err, `There are more than ${limit}: see --limit, or \`guardian export --failed-only\`.`);
+}
+
+/** From here on every column has room. */
+const WIDE_COLUMNS = 130;
+
+function wideTable(terminal: Terminal, rows: readonly KeptOperation[]): string {
+  const columns = [
+    { title: "ID" },
+    { title: "OPERATION" },
+    { title: "ENTITY" },
+    { title: "STATE" },
+    { title: "SINCE", align: "right" as const },
+    { title: "ERROR", isElastic: true },
+  ];
+  return table(
+    terminal,
+    columns,
+    rows.map((row) => [row.id, redactPii(row.type), entityOf(row), row.state, since(row), errorOf(row)]),
+  );
+}
+
+function narrowTable(terminal: Terminal, rows: readonly KeptOperation[]): string {
+  const columns = [{ title: "ID" }, { title: "SINCE", align: "right" as const }, { title: "WHAT FAILED, AND WHY", isElastic: true }];
+  return table(
+    terminal,
+    columns,
+    rows.map((row) => [row.id, since(row), `${entityOf(row)}: ${errorOf(row)}`]),
+  );
+}
+
+function entityOf({ entityType, entityId }: KeptOperation): string {
+  return redactPii(`${entityType}/${entityId}`);
+}
+function since({ changedAt }: KeptOperation): string {
+  return formatDuration(Date.now() - Date.parse(changedAt)).replace(" ", "");
+}
+function errorOf({ lastError, code }: KeptOperation): string {
+  return redactPii(lastError ?? code ?? "");
 }
 
 async function* pages(

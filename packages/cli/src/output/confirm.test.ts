@@ -24,6 +24,13 @@ test.each([
   expect(written(err)).toContain("Do it? [y/N]");
 });
 
+test("C2 no answer at all means no", async () => {
+  const { terminal } = asked("");
+  const answer = confirm(terminal, "Do it?", {});
+  terminal.in.push(null);
+  expect(await answer).toBe(false);
+});
+
 test("C2 --yes is not asked, and where nobody can be asked, it is wrong usage", async () => {
   expect(await confirm(asked("", false).terminal, "Do it?", { yes: true })).toBe(true);
   await expect(confirm(asked("y\n", false).terminal, "Do it?", {})).rejects.toMatchObject({

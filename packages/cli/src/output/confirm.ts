@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { usageError } from "../exit.ts";
 import type { Terminal } from "./terminal.ts";
@@ -9,7 +10,9 @@ export async function confirm(terminal: Terminal, question: string, { yes }: { r
     throw usageError(`${question} Nobody can be asked here: add --yes to do it, or --dry-run to see what it would do.`);
   const lines = createInterface({ input: terminal.in, output: terminal.err });
   try {
-    const answer = await lines.question(`${question} [y/N] `);
+    // Ctrl-D and Ctrl-C abort it, the end of the input closes it: that is a no.
+    const closed = once(lines, "close").then(() => "");
+    const answer = await Promise.race([lines.question(`${question} [y/N] `).catch(() => ""), closed]);
     return /^y(es)?$/i.test(answer.trim());
   } finally {
     lines.close();
