@@ -216,17 +216,24 @@ export async function freezeHolder({ rounds, seed }: { readonly rounds: number; 
     await house.enqueue(round % 2 === 1 ? first : second, AT_ONCE);
     await caught.sprung;
     const { holder, other: follower } = await holderOf([first, second]);
+    // In every other round it wakes while the other one is still sending: what both hold is still sealed then.
+    const rival = round % 2 === 1 ? trap(house.gate, "hold_request") : undefined;
     await house.enqueue(follower, AT_ONCE);
     const from = follower.messages.length;
     holder.signal("SIGSTOP");
     times.push(await takeover(follower, from));
-    await house.drain(follower);
+    if (rival === undefined) await house.drain(follower);
+    else await rival.sprung;
     caught.release();
-    // It wakes with an answer in its hands, or sends what it had begun, and must find out that it is too late.
+    // Whatever answer is to come is there before it wakes, and is its to record, if the store lets it.
+    await pause(50);
     const asleep = holder.messages.length;
     holder.signal("SIGCONT");
     await holder.hear("lock", { from: asleep, where: ({ change }) => change === "lost", timeoutMs: 10_000 });
+    await pause(100);
     lateRecords += holder.messages.slice(asleep).filter(({ says }) => says === "succeeded").length;
+    rival?.release();
+    await house.drain(follower);
     // It goes on: it still enqueues, and whoever is free sends.
     await house.enqueue(holder, AT_ONCE);
     await house.drain(holder);
