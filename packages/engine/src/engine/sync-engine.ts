@@ -97,6 +97,13 @@ export class SyncEngine {
     sessions.onSession = async (session) => {
       this.#account = session === null ? undefined : await context.queue.ensureAccount(session.account);
     };
+    context.queue.onChanged = (change) => {
+      if (context.watchers.isEmpty) return;
+      for (const operation of change.changed) {
+        const { id } = operation.content;
+        if (context.watchers.isWatched(id)) context.watchers.tell(id, statusInQueue(operation));
+      }
+    };
     this.#offConnectivity = context.platform.connectivity?.subscribe((online) => {
       context.events.emit({ type: "connection", online });
       if (online) this.#processor.wake();
@@ -346,12 +353,16 @@ export class SyncEngine {
         if (status.state !== "unknown") this.#context.watchers.tell(id, status);
       }
     } catch (error) {
-      this.#context.settings.telemetry.logger.warning({
-        event_type: "look_failed",
-        msg: "The fate of an operation could not be read; it is looked at again.",
-        code: error instanceof SyncError ? error.code : "UNKNOWN",
-      });
+      this.#lookFailed(error);
     }
+  }
+
+  #lookFailed(error: unknown): void {
+    this.#context.settings.telemetry.logger.warning({
+      event_type: "look_failed",
+      msg: "The fate of an operation could not be read; it is looked at again.",
+      code: error instanceof SyncError ? error.code : "UNKNOWN",
+    });
   }
 
   /** Verdicts of this process are told directly; those that another process writes are noticed by the file's version. */
@@ -373,6 +384,8 @@ export class SyncEngine {
         this.#seenVersion = version;
         await this.#look(watched);
       }
+    } catch (error) {
+      this.#lookFailed(error);
     } finally {
       this.#watchFile();
     }

@@ -9,7 +9,8 @@ interface Waiting {
 /** Who waits for the fate of which operation. Only what somebody asked for is kept: nothing per pending operation. */
 export class Watchers {
   readonly #settled = new Map<OperationId, Waiting>();
-  readonly #listeners = new Map<OperationId, Set<(status: OperationStatus) => void>>();
+  /** By listener: what it was told last, as text. */
+  readonly #listeners = new Map<OperationId, Map<(status: OperationStatus) => void, string>>();
   readonly #onHandlerError: (error: unknown) => void;
 
   constructor(onHandlerError: (error: unknown) => void) {
@@ -29,13 +30,18 @@ export class Watchers {
   }
 
   watch(id: OperationId, listener: (status: OperationStatus) => void): () => void {
-    const set = this.#listeners.get(id) ?? new Set();
-    this.#listeners.set(id, set);
-    set.add(listener);
+    const own = (status: OperationStatus): void => listener(status);
+    const all = this.#listeners.get(id) ?? new Map();
+    this.#listeners.set(id, all);
+    all.set(own, "");
     return () => {
-      set.delete(listener);
-      if (set.size === 0) this.#listeners.delete(id);
+      all.delete(own);
+      if (all.size === 0 && this.#listeners.get(id) === all) this.#listeners.delete(id);
     };
+  }
+
+  get isEmpty(): boolean {
+    return this.#settled.size + this.#listeners.size === 0;
   }
 
   isWatched(id: OperationId): boolean {
@@ -46,8 +52,13 @@ export class Watchers {
     return [...new Set([...this.#settled.keys(), ...this.#listeners.keys()])];
   }
 
+  /** Listeners hear of a status once, however many ways it comes. */
   tell(id: OperationId, status: OperationStatus): void {
-    for (const listener of Array.from(this.#listeners.get(id) ?? [])) {
+    const all = this.#listeners.get(id);
+    const text = all === undefined ? "" : JSON.stringify(status);
+    for (const [listener, last] of Array.from(all ?? [])) {
+      if (last === text) continue;
+      all?.set(listener, text);
       try {
         listener(status);
       } catch (error) {

@@ -48,7 +48,7 @@ export class ChangeSet {
   readonly account: AccountTag;
   readonly now: EpochMs;
   #head: Seq;
-  #states = new Map<Seq, { row: StateRow; detail: StateDetail }>();
+  #states = new Map<Seq, { operation: QueuedOperation; row: StateRow; detail: StateDetail }>();
   #dropStates: Seq[] = [];
   #packs: PackRow[] = [];
   #released = new Map<string, number>();
@@ -147,6 +147,7 @@ export class ChangeSet {
     }
     const detail = ended ? {} : (patch.detail ?? operation.detail);
     this.#states.set(operation.seq, {
+      operation,
       detail,
       row: {
         seq: operation.seq,
@@ -179,7 +180,14 @@ export class ChangeSet {
     const old = operation.row;
     if (old === null) throw new RangeError(`operation ${operation.seq} has no state row to touch`);
     const { pack: _pack, receipt: _receipt, detail, ...columns } = patch;
-    this.#states.set(operation.seq, { row: { ...old, ...columns, detail: null }, detail: detail ?? operation.detail });
+    this.#states.set(operation.seq, { operation, row: { ...old, ...columns, detail: null }, detail: detail ?? operation.detail });
+  }
+
+  /** The operations that this change leaves in the queue otherwise than they were. */
+  get changed(): readonly QueuedOperation[] {
+    const changed: QueuedOperation[] = [];
+    for (const { operation, row } of this.#states.values()) if (row.phase !== "cancelled") changed.push(this.after(operation));
+    return changed;
   }
 
   get isEmpty(): boolean {

@@ -23,6 +23,8 @@ const MAX_MEETINGS = 50;
 export class DurableQueue {
   readonly opened: OpenedStore;
   readonly appender: GroupCommit;
+  /** Told of each change that this process has put on disk. */
+  onChanged: ((change: ChangeSet) => void) | undefined;
   readonly #reader: SegmentReader;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -102,7 +104,9 @@ export class DurableQueue {
       await decide(view, change);
       if (change.isEmpty) return false;
       const result = await store.commit(await change.build(store.storeId, keys, view.row.revision, lease));
-      if (result.ok) return true;
+      if (!result.ok) continue;
+      this.onChanged?.(change);
+      return true;
     }
     throw new SyncError(
       "STORAGE_UNAVAILABLE",
