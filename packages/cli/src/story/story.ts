@@ -15,7 +15,7 @@ import { Stage } from "./stage.ts";
 
 const DEFAULT_PORT = 8080;
 /** Between steps, for people who read along. */
-const PAUSE_MS = 700;
+const PAUSE_MS = 500;
 
 export interface StoryOptions {
   /** Of the server; 0 is any. Default: PORT, then 8080. */
