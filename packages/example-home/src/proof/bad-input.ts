@@ -312,7 +312,7 @@ async function limitedFile(ledger: Ledger): Promise<void> {
   const file = queueFile(join(cleanup.folder(), "queue.db"));
   const config: ClientConfig = { file, tuning: { autoStart: false }, seed: "1", prefix: "p", maxWaiting: 0 };
   // `ulimit -f` counts blocks of 512 bytes. The signal that goes with it would end the process before SQLite could say anything.
-  const wrapper = ["/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 400; exec "$@"', "sh"];
+  const wrapper = ["/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 2000; exec "$@"', "sh"];
   const child = new Child<ClientMessage>(cleanup, "./client-child.ts", config, { wrapper });
   await child.hear("ready");
   child.tell({ do: "fill" });
