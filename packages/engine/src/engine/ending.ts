@@ -46,7 +46,10 @@ export class Ending {
   ): Promise<Settlement | undefined> {
     const [record] = records;
     if (record === undefined) return undefined;
-    const { row } = record.operation;
+    const { row, detail } = record.operation;
+    // A route has no cancel markers: sent once more to be stopped, the operation would take effect.
+    if (detail.cancelWanted === true && faceOf(record.text) === "rest")
+      return this.#end(errand, record, { why: "exhausted", code: "CANCELLED" }, capabilities, strain);
     if ((row?.attempts ?? 0) >= this.#context.settings.backoff.maxAttempts) {
       return this.#end(errand, record, { why: "exhausted", code: "RETRIES_EXHAUSTED" }, capabilities, strain);
     }
@@ -145,7 +148,9 @@ export class Ending {
     const asked = question === "cancel" ? await this.#origin.cancel(errand, key) : await this.#origin.verdict(errand, key);
     const end = endByVerdict(cause, asked.ok ? asked.value : undefined, record.operation.row?.firstSendAt ?? 0, question);
     if (!asked.ok) return { end, finding: asked.finding };
-    const { result } = asked.value;
+    const { result, verdict } = asked.value;
+    const isStopped = end.kind === "end" && end.event === "reject" && (verdict === "cancelled" || verdict === "unknown");
+    if (isStopped && record.operation.detail.cancelWanted === true) return { end: { kind: "end", event: "cancelled", code: "CANCELLED" } };
     return result === undefined ? { end } : { end, verdict: judgeResult(result, { key, type: record.operation.content.type }, redactPii) };
   }
 
@@ -207,9 +212,10 @@ function verdictOf(
     replayed: false,
   };
   if (event === "reject" || event === "conflict" || event === "park") return { ...base, event, code: code ?? base.code };
-  // Found applied after all: the refusal that led here says nothing about it.
-  const { status: _status, ...applied } = base;
-  return { ...applied, event, step: "succeed", code: null, errorClass: "none", message: "" };
+  // Found applied, or stopped, after all: the refusal that led here says nothing about it.
+  const { status: _status, ...ended } = base;
+  const isStopped = event === "cancelled";
+  return { ...ended, event, step: isStopped ? "cancel" : "succeed", code: isStopped ? "CANCELLED" : null, errorClass: "none", message: "" };
 }
 
 const MESSAGES: Readonly<Record<string, string>> = {

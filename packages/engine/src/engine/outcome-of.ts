@@ -15,7 +15,7 @@ const VERDICTS: Readonly<Record<Receipt["outcome"], VerdictKind>> = {
 };
 
 /** The verdict that a receipt records. */
-export function settledByReceipt(receipt: Receipt): Settled {
+export function settledByReceipt(receipt: Pick<Receipt, "outcome" | "code" | "status" | "version">): Settled {
   const { code, status, version } = receipt;
   return {
     verdict: VERDICTS[receipt.outcome],

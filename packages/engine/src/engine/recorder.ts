@@ -11,7 +11,7 @@ import type { Lease } from "../queue/queue.ts";
 import { currentKey, type QueuedOperation, type SendableRecord } from "../queue/records.ts";
 import { type DeskContext, type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
-import { statusInQueue } from "./outcome-of.ts";
+import { settledByReceipt, statusInQueue } from "./outcome-of.ts";
 import type { OperationStatus } from "./operation.ts";
 
 export interface Recording {
@@ -97,7 +97,7 @@ async function move(
       ...(code === null ? {} : { code }),
       ...(status === undefined ? {} : { status }),
       ...(lastError === undefined ? {} : { lastError }),
-      ...(verdict.event === "reject" ? { rejected: true } : {}),
+      ...(isRefusal(verdict) ? { rejected: true } : {}),
     },
     receipt: receiptOf(verdict),
   });
@@ -252,6 +252,11 @@ const RECEIPT_OUTCOMES: Readonly<Record<string, Receipt["outcome"]>> = {
   cancelled: "cancelled",
 };
 
+/** The server said no. Giving up, with the server's word that it was not applied, is another end. */
+function isRefusal({ event, code }: OperationVerdict): boolean {
+  return event === "reject" && code !== "RETRIES_EXHAUSTED";
+}
+
 function receiptOf({
   event,
   code,
@@ -301,17 +306,17 @@ function tellEnding(
 
 function endedStatus(operation: QueuedOperation, state: State, verdict: OperationVerdict, lastError: string | undefined): OperationStatus {
   if (state === "succeeded") {
-    const settled = { verdict: "applied" as const, ...(verdict.version === undefined ? {} : { version: verdict.version }) };
+    const settled = settledByReceipt(receiptOf(verdict));
     return { state: "applied", attempts: operation.row?.attempts ?? 0, nextAttemptAt: null, lastError: null, settled };
   }
   if (state === "cancelled")
-    return { state: "cancelled", attempts: 0, nextAttemptAt: null, lastError: null, settled: { verdict: "cancelled", code: "CANCELLED" } };
+    return { state: "cancelled", attempts: 0, nextAttemptAt: null, lastError: null, settled: settledByReceipt(receiptOf(verdict)) };
   const detail = {
     ...operation.detail,
     ...(verdict.code === null ? {} : { code: verdict.code }),
     ...(verdict.status === undefined ? {} : { status: verdict.status }),
     ...(lastError === undefined ? {} : { lastError }),
-    ...(verdict.event === "reject" ? { rejected: true as const } : {}),
+    ...(isRefusal(verdict) ? { rejected: true as const } : {}),
   };
   return statusInQueue({ ...operation, phase: state as "failed" | "parked" | "conflict", detail });
 }

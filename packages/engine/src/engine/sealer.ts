@@ -13,6 +13,7 @@ import { stampText } from "../queue/sealed-text.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
 import { PLAIN_TYPES } from "./definitions.ts";
+import type { Settled } from "./operation.ts";
 import { isKnownType, renderFor, type Rendered } from "./rendering.ts";
 
 export interface SealRequest {
@@ -77,7 +78,7 @@ async function decide(
     now,
   );
 
-  const taken = take(context, request, window, plan.steps, await entityBases(view, window));
+  const taken = take(context, request, window, plan.steps, await entityBases(view, window), now);
   const head = headAfter(view, window, taken.looked);
   if (head !== view.global.head) change.putGlobalLane({ ...view.global, head });
   for (const seq of await view.tombstonesBelow(head)) change.dropTombstone(seq);
@@ -127,7 +128,7 @@ interface Taken {
     readonly rendered: Rendered & { readonly ok: true };
     readonly candidate: BatchCandidate;
   }[];
-  readonly aside: { readonly operation: QueuedOperation; readonly step: WindowStep }[];
+  readonly aside: { readonly operation: QueuedOperation; readonly step: WindowStep | { readonly do: "take_back"; readonly index: number } }[];
   readonly unrenderable: { readonly operation: QueuedOperation; readonly code: SyncErrorCode; readonly problem: string }[];
   /** How many of the window were dealt with. */
   looked: number;
@@ -140,6 +141,7 @@ function take(
   window: readonly QueuedOperation[],
   steps: readonly WindowStep[],
   bases: ReadonlyMap<EntityTag, EntityRow>,
+  now: number,
 ): Taken {
   const taken: Taken = { batch: [], aside: [], unrenderable: [], looked: 0 };
   const predecessors = new Map<EntityTag, string>();
@@ -165,6 +167,12 @@ function take(
       taken.looked += 1;
       continue;
     }
+    const over = rendered.face === "rest" ? overBefore(operation, now) : undefined;
+    if (over !== undefined) {
+      taken.aside.push({ operation, step: { do: over, index: step.index } });
+      taken.looked += 1;
+      continue;
+    }
     const candidates = [...taken.batch.map((item) => item.candidate), candidateOf(rendered)];
     const fits = takeBatch(candidates, { operations: request.maxOperations }, limits);
     if (fits.kind === "take" && fits.count < candidates.length) break;
@@ -173,6 +181,15 @@ function take(
     predecessors.set(operation.entityTag, currentKey(operation));
   }
   return taken;
+}
+
+/**
+ * A route has no cancel markers: sent once more to be stopped, the operation would take effect. It was refused under its old key, so
+ * that not sending it again is the best that can be done.
+ */
+function overBefore({ content, detail }: QueuedOperation, now: number): "take_back" | "expire" | undefined {
+  if (detail.cancelWanted === true) return "take_back";
+  return (content.expiresAt ?? Number.POSITIVE_INFINITY) <= now ? "expire" : undefined;
 }
 
 function candidateOf(rendered: Rendered & { readonly ok: true }): BatchCandidate {
@@ -194,7 +211,7 @@ function putAside(
   context: EngineContext,
   change: ChangeSet,
   operation: QueuedOperation,
-  step: WindowStep,
+  step: Taken["aside"][number]["step"],
   hold: (operation: QueuedOperation) => void,
   later: (tell: () => void) => void,
 ): void {
@@ -204,27 +221,25 @@ function putAside(
       return;
     case "settled_before":
       change.move(operation, "applied_before", { receipt: { outcome: "applied_before" } });
-      later(() =>
-        context.events.emit({
-          type: "succeeded",
-          operation: factsOf(operation),
-          outcome: "applied_before",
-          replayed: true,
-          processingMs: 0,
-        }),
-      );
+      later(() => {
+        const outcome = "applied_before";
+        context.events.emit({ type: "succeeded", operation: factsOf(operation), outcome, replayed: true, processingMs: 0 });
+        tellEnd(context, operation, "applied", { verdict: "applied" });
+      });
       return;
     case "expire":
       change.move(operation, "expire", { receipt: { outcome: "expired", code: "EXPIRED" } });
       later(() => {
         context.events.emit({ type: "cancelled", operation: factsOf(operation) });
-        context.watchers.tell(operation.content.id, {
-          state: "cancelled",
-          attempts: operation.row?.attempts ?? 0,
-          nextAttemptAt: null,
-          lastError: null,
-          settled: { verdict: "expired", code: "EXPIRED" },
-        });
+        tellEnd(context, operation, "cancelled", { verdict: "expired", code: "EXPIRED" });
+      });
+      return;
+    case "take_back":
+      change.move(operation, "cancel_requested", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
+      later(() => {
+        context.events.emit({ type: "cancelled", operation: factsOf(operation) });
+        context.events.emit({ type: "rolledback", operation: factsOf(operation) });
+        tellEnd(context, operation, "cancelled", { verdict: "cancelled", code: "CANCELLED" });
       });
       return;
     case "block":
@@ -249,6 +264,11 @@ function putAside(
     default:
       step satisfies never;
   }
+}
+
+function tellEnd(context: EngineContext, operation: QueuedOperation, state: "applied" | "cancelled", settled: Settled): void {
+  const attempts = operation.row?.attempts ?? 0;
+  context.watchers.tell(operation.content.id, { state, attempts, nextAttemptAt: null, lastError: null, settled });
 }
 
 function unknownTypeText(operation: QueuedOperation): string {
