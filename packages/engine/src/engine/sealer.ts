@@ -128,7 +128,10 @@ interface Taken {
     readonly rendered: Rendered & { readonly ok: true };
     readonly candidate: BatchCandidate;
   }[];
-  readonly aside: { readonly operation: QueuedOperation; readonly step: WindowStep | { readonly do: "take_back"; readonly index: number } }[];
+  readonly aside: {
+    readonly operation: QueuedOperation;
+    readonly step: WindowStep | { readonly do: "take_back"; readonly index: number };
+  }[];
   readonly unrenderable: { readonly operation: QueuedOperation; readonly code: SyncErrorCode; readonly problem: string }[];
   /** How many of the window were dealt with. */
   looked: number;
