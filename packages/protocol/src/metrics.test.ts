@@ -7,7 +7,7 @@ import { NEXT_STEPS } from "./outcome.ts";
 
 const ALL = [...MANDATED_METRICS, ...SYNC_INSTRUMENTS, ...IDEMPOTENCY_INSTRUMENTS, ...FAMILY_METRICS];
 
-test("the mandated names, exactly, with their types and without labels", () => {
+test("T1 the mandated names, exactly, with their types and without labels", () => {
   expect(MANDATED_METRICS.map(({ name, type }) => `${type} ${name}`)).toEqual([
     "gauge pending_ops_gauge",
     "gauge active_processors_gauge",

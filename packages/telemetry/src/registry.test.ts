@@ -23,7 +23,7 @@ const HISTOGRAM: MetricDefinition = { name: "h", type: "histogram", help: "Sprea
 const named = (name: string): MetricDefinition => ALL.find((definition) => definition.name === name)!;
 
 describe("the registry", () => {
-  test("holds everything that is mandated within 500 series, counters born at 0", () => {
+  test("T1 holds everything that is mandated within 500 series, counters born at 0", () => {
     const text = renderPrometheus(new MetricsRegistry(ALL));
     for (const { name, type } of MANDATED_METRICS) if (type === "counter") expect(text).toContain(`\n${name} 0\n`);
     expect(text).toContain('guardian_sync_attempts_total{result="failure"} 0\n');

@@ -9,7 +9,7 @@ const now = (): EpochMs => NOW;
 const EVENT: LogEvent = { event_type: "operation_retried", msg: "try again later" };
 
 describe("JSON lines", () => {
-  test("one line for each event, with exactly the known fields", () => {
+  test("T4 one line for each event, with exactly the known fields", () => {
     const lines: string[] = [];
     const logger = createJsonLogger({ sink: (line) => lines.push(line), now, level: "debug" });
     const full: LogEvent = {
@@ -49,7 +49,7 @@ describe("JSON lines", () => {
 });
 
 describe("nothing reaches a sink unredacted", () => {
-  test("in any field, at any level, neither sink nor ring", () => {
+  test("T4 in any field, at any level, neither sink nor ring", () => {
     const records: LogRecord[] = [];
     const logger = new SecureLogger({ sink: (record) => records.push(record), now, level: "debug" });
     const dirty = "canary@mail.example.com 555-867-5309 Bearer abc123xyz987 password=hunter2";

@@ -39,7 +39,7 @@ export interface Charge {
   readonly attempts: number;
   readonly delayMs: number;
 }
-export interface Wait {
+interface Wait {
   readonly delayMs: number;
   readonly reason: string;
   /** Nothing goes to the origin before; asked for by the server. */

@@ -18,7 +18,7 @@ export interface Candidate {
   readonly dueAt: number;
 }
 
-export type Aside = "forget" | "settled_before" | "quarantine" | "expire" | "park";
+type Aside = "forget" | "settled_before" | "quarantine" | "expire" | "park";
 export type WindowStep =
   | { readonly do: Aside | "send"; readonly index: number }
   | { readonly do: "block"; readonly index: number; readonly by: Seq };

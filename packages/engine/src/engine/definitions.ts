@@ -21,7 +21,7 @@ export interface EntityRef {
   readonly entityType: string;
   readonly entityId: string;
 }
-export type FieldKind = "value" | "set";
+type FieldKind = "value" | "set";
 
 export interface EntityOptions<Document> {
   /** Checked when a CREATE is enqueued. */
@@ -43,7 +43,7 @@ export interface RequestTemplate {
   readonly path: string;
   readonly body?: Json;
 }
-export interface RequestFacts<Input> {
+interface RequestFacts<Input> {
   readonly entityId: string;
   readonly input: Input;
   readonly patch: JsonObject;

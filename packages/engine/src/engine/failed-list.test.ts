@@ -209,7 +209,8 @@ describe("many", () => {
     // As if the process had died before the rest was let go: the hold stands, its holder is gone.
     world.disk.transaction({ ownWrites: 0 }, () => {
       for (const lane of lanes) world.disk.lanes.set(`${lane.account} ${lane.lane}`, lane);
-      for (const row of [...world.disk.states.from(0)]) world.disk.states.set(row.seq, { ...row, phase: "blocked", blockedBy: 1 as never });
+      for (const row of Array.from(world.disk.states.from(0)))
+        world.disk.states.set(row.seq, { ...row, phase: "blocked", blockedBy: 1 as never });
     });
     await world.run(engine.close());
     const again = await world.engine();

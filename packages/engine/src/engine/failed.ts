@@ -220,7 +220,7 @@ export class FailedList {
   }
 }
 
-export function keptOf(operation: QueuedOperation): KeptOperation {
+function keptOf(operation: QueuedOperation): KeptOperation {
   const { content, detail, row, seq } = operation;
   return {
     seq,

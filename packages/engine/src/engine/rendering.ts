@@ -20,7 +20,7 @@ export interface RenderContext {
 }
 
 /** Payload of a declared operation in the queue: what was asked for, and what it did to the draft. */
-export interface DeclaredPayload {
+interface DeclaredPayload {
   readonly input: Json;
   readonly patch: JsonObject;
 }

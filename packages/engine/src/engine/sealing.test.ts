@@ -173,7 +173,7 @@ describe("what does not go", () => {
     const sent = world.transport.requests.length;
     // A damaged head: everything looks as if nobody had looked at it.
     world.disk.transaction({ ownWrites: 0 }, () => {
-      for (const lane of [...world.disk.lanes.values()])
+      for (const lane of Array.from(world.disk.lanes.values()))
         world.disk.lanes.set(`${lane.account} ${lane.lane}`, { ...lane, head: 1 as never });
     });
     world.backend.judge = () => undefined;

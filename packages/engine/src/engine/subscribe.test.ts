@@ -154,7 +154,7 @@ describe("a subscription", () => {
     const { settled } = operation!;
     await world.advance(100);
     world.disk.transaction({ ownWrites: 0 }, () => {
-      for (const pack of [...world.disk.packs.values()])
+      for (const pack of Array.from(world.disk.packs.values()))
         world.disk.packs.set(pack.packId, { ...pack, body: pack.body.map((byte) => byte ^ 1) });
     });
     expect(await world.run(settled)).toMatchObject({ verdict: "failed", code: "UNREADABLE" });

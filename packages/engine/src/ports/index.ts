@@ -26,5 +26,5 @@ export {
   type StoreCommit,
   type StoreNotice,
 } from "./store.ts";
-export type { AbortSignalLike, Exchange, HttpRequest, NetworkFailure, Transport } from "./transport.ts";
+export type { Exchange, HttpRequest, NetworkFailure, Transport } from "./transport.ts";
 export type { Clock, Connectivity, FastLock, Hash, KeyRing, MaybePromise, MonotonicMs, Random } from "./world.ts";

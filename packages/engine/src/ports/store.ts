@@ -18,7 +18,19 @@ export type EntityTag = string & { readonly [brand]: "EntityTag" };
  * Where an operation stands when it has a state row. No row: `pending` when its seq is at or beyond the head of its
  * account's global lane, else settled.
  */
-export const PHASES = ["ready", "blocked", "sealed", "acked", "failed", "parked", "conflict", "cancelled", "quarantined", "folded", "archived"] as const;
+export const PHASES = [
+  "ready",
+  "blocked",
+  "sealed",
+  "acked",
+  "failed",
+  "parked",
+  "conflict",
+  "cancelled",
+  "quarantined",
+  "folded",
+  "archived",
+] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** Kept, never scanned. `enqueued` = the sum of all the others, always (law Q1). */

@@ -7,7 +7,7 @@ export interface HttpRequest {
   readonly timeoutMs: number;
   readonly signal?: AbortSignalLike;
 }
-export interface AbortSignalLike {
+interface AbortSignalLike {
   readonly aborted: boolean;
   addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
   removeEventListener(type: "abort", listener: () => void): void;

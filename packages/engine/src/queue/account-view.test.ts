@@ -198,7 +198,8 @@ describe("what cannot be read", () => {
     await queue.move(1 as Seq, "park", { detail: { code: "OUTCOME_UNKNOWN", key: "k2" } });
     const { disk } = queue.world;
     disk.transaction({ ownWrites: 0 }, () => {
-      for (const row of [...disk.states.from(1)]) if (row.detail !== null) disk.states.set(row.seq, { ...row, detail: flip(row.detail) });
+      for (const row of Array.from(disk.states.from(1)))
+        if (row.detail !== null) disk.states.set(row.seq, { ...row, detail: flip(row.detail) });
     });
     const [operation] = await (await queue.view()).inPhase(["parked"], 0, 10);
     expect(operation).toMatchObject({ seq: 1, readable: false, phase: "parked", detail: {} });
@@ -213,7 +214,7 @@ describe("what cannot be read", () => {
     });
     const { disk } = queue.world;
     disk.transaction({ ownWrites: 0 }, () => {
-      for (const [key, row] of [...disk.receipts.entries()]) disk.receipts.set(key, { ...row, body: flip(row.body) });
+      for (const [key, row] of Array.from(disk.receipts.entries())) disk.receipts.set(key, { ...row, body: flip(row.body) });
     });
     const view = await queue.view();
     expect(await view.receiptsFor(await view.bySeq(all))).toEqual(new Map());

@@ -20,7 +20,7 @@ test("a fork is a stream of its own: draws from one do not move the other", () =
 
 test("draws are uniform enough, and within their bounds", () => {
   const random = new SeededRandom(1);
-  const buckets = new Array<number>(10).fill(0);
+  const buckets = Array.from({ length: 10 }, () => 0);
   for (let i = 0; i < 100_000; i++) {
     const bucket = random.integer(0, 9);
     buckets[bucket] = (buckets[bucket] ?? 0) + 1;

@@ -119,10 +119,13 @@ export class TestWorld {
   /** Lets time pass until `work` has settled. @throws Error when it has not after `limitMs` of virtual time. */
   async run<T>(work: Promise<T>, limitMs = 3_600_000): Promise<T> {
     let hasSettled = false;
-    const done = (): void => {
+    const settle = (): void => {
       hasSettled = true;
     };
-    work.then(done, done);
+    work.then(
+      () => settle(),
+      () => settle(),
+    );
     await this.timeline.run({ untilMs: this.timeline.nowMs + limitMs, stop: () => hasSettled });
     if (!hasSettled) throw new Error(`nothing settled in ${limitMs} ms of virtual time`);
     return work;
@@ -176,6 +179,6 @@ export class SwitchedConnectivity implements Connectivity {
   }
   turn(isOnline: boolean): void {
     this.#isOnline = isOnline;
-    for (const listener of [...this.#listeners]) listener(isOnline);
+    for (const listener of Array.from(this.#listeners)) listener(isOnline);
   }
 }
