@@ -75,6 +75,8 @@ export interface Settlement {
   readonly lockLost?: true;
   /** The number that the server waits for. */
   readonly rewindTo?: number;
+  /** Nobody answered what became of an operation that cannot go on without an answer. */
+  readonly originFailing?: true;
   /** A finding that only a fault of the engine explains. */
   readonly engineFault?: Finding;
   /** What went wrong, for the log and the event. */

@@ -131,6 +131,27 @@ export class Ending {
     return exchange.kind === "answer" && exchange.status < 500 ? { ...rest, charge: chargeIfReachable } : rest;
   }
 
+  /**
+   * The probe of a breaker after one that met silence about this operation alone: a harmless question instead. If the origin answers
+   * that, the operation is charged; sent itself each time, one that silences the origin would keep the breaker open for ever.
+   */
+  async probe(errand: Errand, record: SendableRecord, problem: Finding | undefined, strain: Strain): Promise<Settlement> {
+    const { platform, settings } = this.#context;
+    const attempts = (record.operation.row?.attempts ?? 0) + 1;
+    const draws = { jitter: platform.random.fraction(), spread: platform.random.fraction() };
+    const delayMs = retryDelayMs({ policy: settings.backoff, attempt: attempts, draws });
+    const asked: Settlement = {
+      ...NOTHING,
+      failed: true,
+      breaker: "failure",
+      wait: { delayMs, reason: problem?.code ?? "TIMEOUT", wholeOrigin: false },
+      chargeIfReachable: { index: 0, attempts, delayMs },
+      ...(problem === undefined ? {} : { problem }),
+    };
+    const answered = await this.chargeIfReachable(errand, asked, strain);
+    return answered.charge === undefined ? answered : { ...answered, breaker: "success" };
+  }
+
   async #end(errand: Errand, record: SendableRecord, cause: Cause, capabilities: Capabilities, strain: Strain): Promise<Settlement> {
     const question = askBeforeFailing({
       why: cause.why,
@@ -180,10 +201,11 @@ export class Ending {
       const draws = { jitter: platform.random.fraction(), spread: platform.random.fraction() };
       if (found.finding !== undefined) {
         const judgement = { ...found.finding, kind: "request" as const, halve: false, chargeIfReachable: false };
-        return settle({ operations: [], judgement, ...strain, now: platform.clock.now(), draws });
+        return { ...settle({ operations: [], judgement, ...strain, now: platform.clock.now(), draws }), originFailing: true };
       }
       const delayMs = retryDelayMs({ policy: settings.backoff, attempt: strain.failures + 1, draws });
-      return { ...NOTHING, failed: true, breaker: "failure", wait: { delayMs, reason: "ORIGIN_FAILING", wholeOrigin: false } };
+      const wait = { delayMs, reason: "ORIGIN_FAILING", wholeOrigin: false };
+      return { ...NOTHING, failed: true, breaker: "failure", wait, originFailing: true };
     }
     const verdict =
       found.verdict !== undefined && found.verdict.event === end.event ? found.verdict : verdictOf(record, end.event, end.code, refusal);

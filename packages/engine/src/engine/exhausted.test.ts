@@ -257,7 +257,7 @@ test("R3 a clock that is off is corrected once, at once, under the same key; ref
   await world.enqueue(engine, ["UPDATE a"]);
   expect(await world.drain(engine)).toEqual({ empty: true });
   const [first, second, third] = world.transport.to(OPS);
-  const stamp = (request: typeof first): number => Date.parse((request?.json as { meta: { timestamp: string } }).meta.timestamp);
+  const stamp = (request: typeof first): number => Date.parse((request!.json as { meta: { timestamp: string } }).meta.timestamp);
   expect(stamp(second) - stamp(first)).toBeGreaterThan(599_000);
   expect((second?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(100);
   expect((third?.at ?? 0) - (second?.at ?? 0)).toBeGreaterThanOrEqual(500);

@@ -2,6 +2,7 @@ import { SyncError } from "@guardian-sync/protocol";
 import type { SentOperation } from "../core/answer.ts";
 import { type BatchState, fullBatch, growBatch, halveBatch, tightest } from "../core/batch.ts";
 import { isBraking, RELEASED_BRAKE, stepBrake } from "../core/brake.ts";
+import type { Finding } from "../core/finding.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import { type BucketState, fullBucket, takeToken } from "../core/rate-limit.ts";
 import { faceOf, restRequest } from "../core/render.ts";
@@ -55,6 +56,9 @@ export class Processor {
   #refusals = 0;
   #tlsFailures = 0;
   #brake = RELEASED_BRAKE;
+  /** Was alone in a probe that met silence. */
+  #suspect: { readonly key: string; readonly problem: Finding | undefined } | undefined;
+  #isOriginFailing = false;
   #standstill: Standstill = { state: "stopped", reason: "not started", untilMs: null, work: false };
   /** Of the file, when the turn began. */
   #fileVersion = -1;
@@ -213,7 +217,10 @@ export class Processor {
     if (pending + sealed === 0) return this.#idle("empty");
 
     const blocked = await this.#gate.check(view);
-    if (blocked !== undefined) return { kind: "rest", state: "waiting", work: true, ...blocked };
+    if (blocked !== undefined) {
+      const reason = blocked.reason === "backoff" && this.#isOriginFailing ? "origin_failing" : blocked.reason;
+      return { kind: "rest", state: "waiting", work: true, ...blocked, reason };
+    }
     const lock = await this.#lock.ensure();
     if (!lock.held) return waiting("another_process", lock.lookAgainInMs, this.#context.platform.clock.now());
 
@@ -245,6 +252,13 @@ export class Processor {
     if (records.length > 0) {
       const ended = await this.#ending.seek(errand, records, capabilities, this.#strain(view));
       if (ended !== undefined) return this.#carryOut(account, lease, records.slice(0, 1), ended, 0);
+      const [first] = records as [SendableRecord];
+      const suspect = this.#suspect;
+      this.#suspect = undefined;
+      if (suspect?.key === currentKey(first.operation)) {
+        const probed = await this.#ending.probe(errand, first, suspect.problem, this.#strain(view));
+        return this.#carryOut(account, lease, [first], probed, 0);
+      }
     } else {
       const sealing = await sealNext(this.#context, { account, lease, capabilities, maxOperations, maxBytes: limits.maxBytes });
       if (sealing.kind === "moved") return { kind: "again" };
@@ -308,9 +322,11 @@ export class Processor {
       now: platform.clock.now(),
       draws: { jitter: platform.random.fraction(), spread: platform.random.fraction() },
     });
-    // Behind a breaker that is not closed this was the one probe: it has shown that the origin fails, whoever asks.
-    if (settlement.chargeIfReachable !== undefined && this.#gate.breaker.kind === "closed")
-      settlement = await this.#ending.chargeIfReachable(errand, settlement, strain);
+    if (settlement.chargeIfReachable !== undefined) {
+      // Behind a breaker that is not closed this was the one probe: whether it is the origin that fails, the next one asks.
+      if (this.#gate.breaker.kind === "closed") settlement = await this.#ending.chargeIfReachable(errand, settlement, strain);
+      else this.#suspect = { key: currentKey(first.operation), problem: settlement.problem };
+    }
     if (settlement.ask !== undefined)
       settlement = await this.#ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, strain);
     settlement = await this.#ending.sealOffConflicts(errand, records, settlement, capabilities, strain);
@@ -330,6 +346,7 @@ export class Processor {
     await this.#gate.settled(account, settlement);
     await record(this.#context, { account, lease, sent: records, settlement, elapsedMs });
 
+    this.#isOriginFailing = settlement.originFailing === true;
     if (settlement.batch === "grow") this.#batch = growBatch(this.#batch, settings.batch);
     else if (settlement.batch === "halve") this.#batch = halveBatch(this.#batch, Math.max(1, records.length));
     this.#refusals = settlement.refused === true ? this.#refusals + 1 : settlement.problem === undefined ? 0 : this.#refusals;
