@@ -49,6 +49,8 @@ export class App {
     this.#engine = engine;
     this.#process = process;
     this.#label = process.label;
+    const { canaries } = process.device.world;
+    engine.on("*", (event) => canaries.text("an event", JSON.stringify(event)));
   }
 
   /** One call for each. */
@@ -56,7 +58,11 @@ export class App {
     for (const intent of intents) {
       const record = this.#record(intent);
       if (intent.type === ADD) this.#run(intent, record);
-      else this.#heard([record], this.#engine.enqueue(inputOf(intent)).then((operation) => [operation]));
+      else
+        this.#heard(
+          [record],
+          this.#engine.enqueue(inputOf(intent)).then((operation) => [operation]),
+        );
     }
   }
 
@@ -90,10 +96,11 @@ export class App {
   /** A person goes through the failed list: tries some again, gives others up. */
   attend(random: SeededRandom): void {
     this.#do("failed list", async () => {
-      const { operations } = this.#process.device.world;
+      const { operations, canaries } = this.#process.device.world;
       for (const kept of await this.#engine.failed.list({ limit: 10 })) {
         const draw = random.fraction();
         const ids = [kept.id];
+        canaries.text("a last error", kept.lastError ?? "");
         if (draw < 0.4) {
           operations.touched(kept.id);
           await this.#engine.failed.retry({ ids });
@@ -136,7 +143,10 @@ export class App {
     try {
       const operation = this.#engine.run(add as never, intent.payload as never);
       this.#process.device.world.operations.named(record, operation.id);
-      this.#heard([record], operation.stored.then(() => [operation]));
+      this.#heard(
+        [record],
+        operation.stored.then(() => [operation]),
+      );
     } catch (error) {
       this.#refused([record], error);
     }

@@ -1,5 +1,13 @@
 import { MemoryDisk, memoryStore } from "guardian-sync/memory";
-import { accountTag, FaultyTransport, type QueueStore, type SeededRandom, VirtualClock } from "guardian-sync/testing";
+import {
+  accountTag,
+  FaultyTransport,
+  type KeyRing,
+  nodeKeyRing,
+  type QueueStore,
+  type SeededRandom,
+  VirtualClock,
+} from "guardian-sync/testing";
 import { watchDisk } from "./disk-watch.ts";
 import type { LockRow } from "./gated-store.ts";
 import type { Gate } from "./gate.ts";
@@ -8,6 +16,10 @@ import { type MutantMemory, newMemory } from "./mutants/mutant.ts";
 import { Process } from "./process.ts";
 import { CALM, type Weather } from "./weather.ts";
 import type { World } from "./world.ts";
+
+/** Of every simulated disk: what is under test is that nothing readable gets past it. */
+const DISK_KEY = new Uint8Array(32).fill(7);
+const NONCE_BYTES = 12;
 
 /** One machine: a disk that survives its processes, a clock that people set, a way to the server, and who is signed in. */
 export class Device {
@@ -56,6 +68,9 @@ export class Device {
   turn(weather: Weather): void {
     const was = this.isOnline;
     this.weather = weather;
+    const { requestLost, answerLost } = weather.faults;
+    if (!this.isOnline) this.world.injected("offline");
+    if (requestLost === 1 || answerLost === 1) this.world.injected("partition");
     this.world.journal.write(this.name, `has ${weather.name} weather`);
     if (was !== this.isOnline) for (const listener of this.#listeners) listener(this.isOnline);
   }
@@ -83,10 +98,16 @@ export class Device {
     return this.world.scenario.accounts.find((account) => accountTag(tagKey, account) === tag) ?? null;
   }
 
+  /** The production key ring, with nonces that the seed determines. */
+  keyRing(luck: SeededRandom): KeyRing {
+    return nodeKeyRing({ current: DISK_KEY, nonce: () => luck.bytes(NONCE_BYTES) });
+  }
+
   /** The disk as it is, past all processes. */
   async observer(): Promise<QueueStore> {
-    const keys = this.world.machinery.keyRing((length) => this.random.bytes(length));
-    this.#observer ??= (await memoryStore({ disk: this.disk, keys }).open({ clock: this.clock, random: this.random })).store;
+    this.#observer ??= (
+      await memoryStore({ disk: this.disk, keys: this.keyRing(this.random) }).open({ clock: this.clock, random: this.random })
+    ).store;
     return this.#observer;
   }
 

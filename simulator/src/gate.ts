@@ -13,6 +13,7 @@ export class Gate {
   readonly #onCrash: (point: string, side: CrashSide) => void;
   #state: "running" | "frozen" | "dead" = "running";
   #held: (() => void)[] = [];
+  #waiting = 0;
   #crash: { countdown: number; readonly side: CrashSide; readonly at: string } | null = null;
 
   constructor(timeline: Timeline, onCrash: (point: string, side: CrashSide) => void) {
@@ -20,6 +21,10 @@ export class Gate {
     this.#onCrash = onCrash;
   }
 
+  /** Events that have not come yet: timers above all. */
+  get waiting(): number {
+    return this.#waiting;
+  }
   get isDead(): boolean {
     return this.#state === "dead";
   }
@@ -50,20 +55,26 @@ export class Gate {
 
   /** Calls `task` in `delayMs`, if the process lives then. Returns the cancellation. */
   event(point: string, delayMs: number, task: () => void): () => void {
-    let isCancelled = false;
+    let isWaiting = true;
+    this.#waiting += 1;
+    const end = (): void => {
+      if (isWaiting) this.#waiting -= 1;
+      isWaiting = false;
+    };
     const enter = (): void => {
-      if (isCancelled || this.#state === "dead") return;
+      if (!isWaiting || this.#state === "dead") return;
       if (this.#state === "frozen") {
         this.#held.push(enter);
         return;
       }
+      end();
       const side = this.#countDown(point);
       if (side === null) task();
       else this.#die(point, side);
     };
     const cancel = this.#timeline.after(delayMs, enter);
     return () => {
-      isCancelled = true;
+      end();
       cancel();
     };
   }

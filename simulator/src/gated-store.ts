@@ -11,6 +11,8 @@ export type Seqs = Result<"append">;
 
 /** Hears of every change at the moment at which it is on the disk, before its author does. */
 export interface StoreTap {
+  /** At most `limit` rows are asked for. */
+  read(call: string, limit: number): void;
   appended(segments: NewSegments, seqs: Seqs): void;
   committed(change: Change, result: Result<"commit">): void;
   lockWritten(next: LockRow): void;
@@ -81,12 +83,14 @@ export class GatedStore implements QueueStore {
     return this.#read("listAccounts", () => this.#inner.listAccounts());
   }
   readSegments(...args: Args<"readSegments">): Promise<Result<"readSegments">> {
+    this.#options.tap.read("readSegments", args[2]);
     return this.#read("readSegments", () => this.#inner.readSegments(...args));
   }
   findSegments(...args: Args<"findSegments">): Promise<Result<"findSegments">> {
     return this.#read("findSegments", () => this.#inner.findSegments(...args));
   }
   readStates(...args: Args<"readStates">): Promise<Result<"readStates">> {
+    this.#options.tap.read("readStates", args[0].limit);
     return this.#read("readStates", () => this.#inner.readStates(...args));
   }
   readPacks(...args: Args<"readPacks">): Promise<Result<"readPacks">> {

@@ -1,12 +1,8 @@
-import type { KeyRing } from "guardian-sync/testing";
-
 /** What the simulation borrows from the real machine. It has no clock, no randomness and no network among it. */
 export interface Machinery {
   /** Lowercase hex, at once. */
   sha256Hex(text: string): string;
   newDigest(): Digest;
-  /** The key ring of every simulated disk: AES-GCM, at once, with nonces from `bytes`. */
-  keyRing(bytes: (length: number) => Uint8Array): KeyRing;
   /** Errors that nobody handles (rejected promises without a reader) go to `listener` while a run lasts; null ends that. */
   watchStrayErrors(listener: ((error: unknown) => void) | null): void;
 }

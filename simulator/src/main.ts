@@ -1,6 +1,6 @@
-import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import { parentPort, Worker, workerData } from "node:worker_threads";
 import { type Arguments, parseArguments, USAGE } from "./args.ts";
 import type { Machinery } from "./machinery.ts";
 import { MUTANTS, mutantNamed } from "./mutants/all.ts";
@@ -15,29 +15,10 @@ const MAX_SEEDS_PER_MUTANT = 200;
 /** A thread costs a second to start: it pays from here on. */
 const SEEDS_WORTH_A_THREAD = 60;
 
-const DISK_KEY = new Uint8Array(32).fill(7);
-const KEY_ID = new Uint8Array(8).fill(1);
-/** Version and algorithm of the envelope (docs/reference/formats.md), before key id, nonce, ciphertext and tag. */
-const HEADER = [1, 1, ...KEY_ID];
-const NONCE_AT = HEADER.length;
-const TEXT_AT = NONCE_AT + 12;
-const TAG_BYTES = 16;
+/** Tells a thread of this program from one that merely imports it. */
+const THREAD = "simulator thread";
 
-const machinery: Machinery = {
-  keyRing: (bytes) => ({
-    currentKeyId: KEY_ID,
-    encrypt: (plain, aad) => {
-      const nonce = bytes(TEXT_AT - NONCE_AT);
-      const cipher = createCipheriv("aes-256-gcm", DISK_KEY, nonce).setAAD(aad);
-      return Buffer.concat([Buffer.from(HEADER), nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-    },
-    decrypt: (envelope, aad) => {
-      const end = envelope.length - TAG_BYTES;
-      const cipher = createDecipheriv("aes-256-gcm", DISK_KEY, envelope.subarray(NONCE_AT, TEXT_AT)).setAAD(aad);
-      cipher.setAuthTag(envelope.subarray(end));
-      return Buffer.concat([cipher.update(envelope.subarray(TEXT_AT, end)), cipher.final()]);
-    },
-  }),
+export const machinery: Machinery = {
   sha256Hex: (text) => createHash("sha256").update(text).digest("hex"),
   newDigest: () => {
     const hash = createHash("sha256");
@@ -92,10 +73,11 @@ async function runAll(args: Arguments): Promise<RunReport> {
     else tally = added(tally, result.tally);
     showProgress(args, args.simulates ? tally.seeds : found.size, total, tally.violations.length);
   };
-  const threads = Math.min(args.workers || availableParallelism(), Math.ceil(workOf(args) / SEEDS_WORTH_A_THREAD), tasks.length);
+  const worthwhile = Math.min(availableParallelism(), Math.ceil(workOf(args) / SEEDS_WORTH_A_THREAD));
+  const threads = Math.min(args.workers || worthwhile, tasks.length);
   if (threads <= 1) for (const task of tasks) take(await runTask(task, machinery));
   else await Promise.all(Array.from({ length: threads }, () => inThread(tasks, take)));
-  clearProgress(args);
+  clearProgress();
   const mutants = MUTANTS.flatMap(({ name }) => found.get(name) ?? []);
   return { tally, mutants, seconds: (performance.now() - startMs) / 1000, firstSeed: args.firstSeed };
 }
@@ -118,7 +100,7 @@ function workOf({ simulates, mutants, seeds }: Arguments): number {
 }
 
 function inThread(tasks: Task[], take: (result: TaskResult) => void): Promise<void> {
-  const worker = new Worker(new URL(import.meta.url));
+  const worker = new Worker(new URL(import.meta.url), { workerData: THREAD });
   return new Promise((resolve, reject) => {
     const next = (): void => {
       const task = tasks.shift();
@@ -137,9 +119,10 @@ function inThread(tasks: Task[], take: (result: TaskResult) => void): Promise<vo
 function showProgress(args: Arguments, done: number, total: number, violations: number): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${progressText(args, done, total, violations)}`);
 }
-function clearProgress(_: Arguments): void {
+function clearProgress(): void {
   if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
 }
 
-if (isMainThread) process.exitCode = await main(process.argv.slice(2));
-else parentPort?.on("message", (task: Task) => void runTask(task, machinery).then((result) => parentPort?.postMessage(result)));
+if (workerData === THREAD)
+  parentPort?.on("message", (task: Task) => void runTask(task, machinery).then((result) => parentPort?.postMessage(result)));
+else if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

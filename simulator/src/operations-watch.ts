@@ -30,7 +30,12 @@ export class OperationsWatch {
     this.#report = report;
   }
 
-  enqueued(facts: Omit<Enqueued, "call" | "account" | "stored" | "seq" | "withdrawn" | "heldBack" | "verdict" | "touched" | "keys" | "answers" | "effects">): Enqueued {
+  enqueued(
+    facts: Omit<
+      Enqueued,
+      "call" | "account" | "stored" | "seq" | "withdrawn" | "heldBack" | "verdict" | "touched" | "keys" | "answers" | "effects"
+    >,
+  ): Enqueued {
     const record: Enqueued = {
       ...facts,
       call: this.all.length,
@@ -65,12 +70,14 @@ export class OperationsWatch {
         (record) => record.process === process && record.seq === null && (record.stored === "waiting" || record.stored === "stored"),
       );
       const members = waiting.slice(0, count);
-      if (members.length < count) this.#report("INV1", `${process} wrote ${count} operations, of which ${members.length} had been enqueued`);
+      if (members.length < count)
+        this.#report("INV1", `${process} wrote ${count} operations, of which ${members.length} had been enqueued`);
       for (const [offset, member] of members.entries()) {
         member.seq = first + offset;
         member.account = ownerOf(account);
         this.#bySeq.set(`${device} ${first + offset}`, member);
-        if (member.id !== null && (member.id < idMin || member.id > idMax)) this.#report("INV1", `operation ${member.id} was written out of its turn`);
+        if (member.id !== null && (member.id < idMin || member.id > idMax))
+          this.#report("INV1", `operation ${member.id} was written out of its turn`);
       }
       if (members[0]?.id === null) this.named(members[0], idMin);
       const last = members[count - 1];
@@ -124,11 +131,17 @@ export class OperationsWatch {
       const unnamed = [...record.keys].find((key) => key !== operation.key && operation.supersedes?.includes(key) !== true);
       if (unnamed !== undefined) {
         // A copy of what was sent under the old key may still be on its way (law X1).
-        this.#report("INV2", `operation ${operation.operation_id} was sent under a new key that does not name the one it was sent under before`);
+        this.#report(
+          "INV2",
+          `operation ${operation.operation_id} was sent under a new key that does not name the one it was sent under before`,
+        );
       }
       record.keys.add(operation.key);
       if (account !== null && account !== record.account) {
-        this.#report("INV2", `${process} sends operation ${operation.operation_id} of ${record.account?.principal ?? "nobody"} as ${account.principal}`);
+        this.#report(
+          "INV2",
+          `${process} sends operation ${operation.operation_id} of ${record.account?.principal ?? "nobody"} as ${account.principal}`,
+        );
       }
       const content = contentOf(operation);
       if (content === "") continue;
@@ -180,7 +193,8 @@ export class OperationsWatch {
     const last = this.#lastSeq.get(queue) ?? 0;
     const lastOfEntity = this.#lastSeq.get(entity) ?? 0;
     if (seq < lastOfEntity) this.#report("INV3", `operation ${id} (seq ${seq}) took effect after seq ${lastOfEntity} of the same entity`);
-    else if (seq < last && !record.heldBack) this.#report("INV3", `operation ${id} (seq ${seq}) took effect after seq ${last} of the same queue`);
+    else if (seq < last && !record.heldBack)
+      this.#report("INV3", `operation ${id} (seq ${seq}) took effect after seq ${last} of the same queue`);
     this.#lastSeq.set(queue, Math.max(last, seq));
     this.#lastSeq.set(entity, Math.max(lastOfEntity, seq));
     return record;

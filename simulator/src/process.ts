@@ -1,6 +1,6 @@
 import { memoryStore } from "guardian-sync/memory";
 import type { Platform, QueueStore, SeededRandom, StoreAdapter, Transport } from "guardian-sync/testing";
-import { type LogEvent, NO_METRICS, type Telemetry } from "@guardian-sync/telemetry";
+import { type LogEvent, MetricsRegistry, renderPrometheus, type Telemetry } from "@guardian-sync/telemetry";
 import { App } from "./app.ts";
 import type { Account } from "./model.ts";
 import type { Device } from "./device.ts";
@@ -20,6 +20,7 @@ export class Process {
   #gate: Gate | null = null;
   #app: App | null = null;
   #isRetired = false;
+  #metrics = new MetricsRegistry();
 
   constructor(device: Device, name: string) {
     this.device = device;
@@ -49,6 +50,7 @@ export class Process {
     this.device.generations += 1;
     const gate = new Gate(world.timeline, (point, side) => this.#crashed(point, side));
     this.#gate = gate;
+    this.#metrics = new MetricsRegistry();
     world.journal.write(this.label, "starts");
     const luck = random.fork(this.label);
     const store = this.#store(gate, luck);
@@ -132,6 +134,7 @@ export class Process {
     const { world } = this.device;
     world.journal.write(this.label, `dies ${why}`);
     world.operations.died(this.label);
+    world.canaries.text("a metric", renderPrometheus(this.#metrics));
     this.#app = null;
     if (this.device.fastLockHolder === this.#gate) this.device.fastLockHolder = null;
   }
@@ -146,7 +149,7 @@ export class Process {
     };
     return {
       logger: { debug: hear("debug"), info: hear("info"), warning: hear("warning"), error: hear("error"), fatal: hear("fatal") },
-      metrics: NO_METRICS,
+      metrics: this.#metrics,
       reportError: (error) => {
         canaries.error("an error report", error);
         journal.write(label, `reports ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
@@ -155,7 +158,7 @@ export class Process {
   }
 
   #platform(gate: Gate, luck: SeededRandom): Platform {
-    const { device } = this;
+    const { device, label } = this;
     const { clock, world } = device;
     const around = this.#surroundings(luck);
     const line = this.#transport(gate);
@@ -163,7 +166,10 @@ export class Process {
       clock: {
         now: () => clock.now(),
         monotonic: () => clock.monotonic(),
-        schedule: (delayMs, task) => gate.event("timer", Math.min(Math.max(delayMs, 0), 2 ** 31 - 1), task),
+        schedule: (delayMs, task) => {
+          world.restraint.timers(label, gate.waiting);
+          return gate.event("timer", Math.min(Math.max(delayMs, 0), 2 ** 31 - 1), task);
+        },
         defer: (task) => void gate.event("turn", 0, task),
       },
       random: luck.fork("engine"),
@@ -196,7 +202,7 @@ export class Process {
       description: `simulated disk of ${device.name}`,
       open: async (outside) => {
         const opened = await gate.call("store.open", 1, 0, () =>
-          memoryStore({ disk: device.disk, keys: world.machinery.keyRing((length) => luck.bytes(length)) }).open(outside),
+          memoryStore({ disk: device.disk, keys: device.keyRing(luck.fork("nonces")) }).open(outside),
         );
         device.tagKey = opened.tagKey;
         const gated = new GatedStore(opened.store, {
@@ -207,6 +213,7 @@ export class Process {
             return luck.pick(["STORAGE_FULL", "STORAGE_UNAVAILABLE"]);
           },
           tap: {
+            read: (call, limit) => world.restraint.read(label, call, limit),
             appended: (segments, seqs) => {
               world.journal.write(label, `has operations ${seqs.join(", ")} on disk`);
               world.operations.appended(device.name, label, segments, seqs, (tag) => device.ownerOf(tag));
@@ -271,10 +278,9 @@ export class Process {
       exchange: async (request) => {
         const { under } = await gate.call("send", 0, 0, () => {
           const operations = operationsOf(request);
-          world.requests += 1;
           world.journal.write(label, `sends ${pathText(request)} ${operationsText(operations)}`, request.body);
-          world.sent(request, { process: label, fence: world.senders.fenceOf(label) });
-          const token = request.headers["Authorization"]?.replace(/^Bearer /, "") ?? "";
+          world.sent(request, { device: device.name, process: label, fence: world.senders.fenceOf(label) });
+          const token = request.headers.Authorization?.replace(/^Bearer /, "") ?? "";
           world.operations.seenOnWire(label, world.tokens.owner(token), operations);
           world.canaries.text("a URL", request.url);
           world.canaries.headers("the header", request.headers);

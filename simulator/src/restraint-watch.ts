@@ -6,6 +6,9 @@ const HOUR_MS = 3_600_000;
 /** Backoff of 30 s, shortened by jitter to 15 s at the least, gives 240 tries an hour. */
 const MAX_TRIES_OF_A_KEY_PER_HOUR = 300;
 const MAX_IN_FLIGHT = 8;
+/** Windows, releases and settled batches: nothing reads the whole queue at once. */
+const MAX_ROWS_PER_READ = 1000;
+const MAX_TIMERS = 40;
 const ASKS_TO_WAIT = new Set([429, 503]);
 
 /** INV8: what the engine does to others has bounds. */
@@ -37,13 +40,21 @@ export class RestraintWatch {
     for (const key of keys) this.#try(process, key, nowMs);
   }
 
+  read(process: string, call: string, limit: number): void {
+    if (!(limit <= MAX_ROWS_PER_READ)) this.#report("INV8", `${process} asks ${call} for up to ${limit} rows at once`);
+  }
+
+  timers(process: string, waiting: number): void {
+    if (waiting > MAX_TIMERS) this.#report("INV8", `${process} waits for ${waiting} things at once`);
+  }
+
   ended(process: string): void {
     this.#inFlight.set(process, (this.#inFlight.get(process) ?? 1) - 1);
   }
 
   delivered(process: string, answer: Exchange): void {
     if (answer.kind !== "answer" || !ASKS_TO_WAIT.has(answer.status)) return;
-    const waitMs = parseRetryAfter(answer.headers["retry-after"], answer.headers["date"]);
+    const waitMs = parseRetryAfter(answer.headers["retry-after"], answer.headers.date);
     if (waitMs === undefined) return;
     const untilMs = this.#nowMs() + waitMs;
     this.#heldUntilMs.set(process, Math.max(untilMs, this.#heldUntilMs.get(process) ?? 0));

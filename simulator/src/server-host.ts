@@ -14,6 +14,7 @@ export interface CommittedChange {
 }
 
 export interface ServerTap {
+  received(request: HttpRequest): void;
   /** After every commit, before anybody is told: also when the server dies of it. */
   committed(space: string, changes: readonly CommittedChange[], request: HttpRequest): void;
   answered(operations: readonly SeenOperation[], results: readonly SeenResult[]): void;
@@ -81,7 +82,7 @@ export class ServerHost implements Transport {
         () => tap.injected("handler_busy"),
       ),
       authenticate: ({ headers }) => {
-        const account = authenticate(/^Bearer (.+)$/.exec(headers["authorization"] ?? "")?.[1] ?? "");
+        const account = authenticate(/^Bearer (.+)$/.exec(headers.authorization ?? "")?.[1] ?? "");
         return account === null ? null : { ...account, roles: [] };
       },
       clock: {
@@ -114,6 +115,7 @@ export class ServerHost implements Transport {
     const server = this.#server;
     if (server === null) return { kind: "failure", failure: "connection_refused", detail: "the server is down", elapsedMs: 0 };
     const life = this.#lives;
+    tap.received(request);
     const url = new URL(request.url);
     const operations = operationsOf(request);
     journal.write("server", `receives ${request.method} ${url.pathname} ${operationsText(operations)}`, request.body);

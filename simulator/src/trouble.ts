@@ -15,7 +15,7 @@ export function planTrouble(world: World, devices: readonly Device[]): void {
   const someone = (): Device => random.pick(devices);
 
   for (const device of devices) sometime(scenario.weatherChanges, () => device.turn(nextWeather(random)));
-  sometime(scenario.clientCrashes, () => crash(world, someone(), random));
+  sometime(scenario.clientCrashes, () => crash(someone(), random));
   sometime(scenario.freezes, () => freeze(world, someone(), random));
   sometime(scenario.restarts, () => restart(world, someone(), random));
   sometime(scenario.forcedLocks, () => forceLock(world, someone(), random));
@@ -31,7 +31,7 @@ export function planTrouble(world: World, devices: readonly Device[]): void {
   world.server.busy = scenario.busyHandlers;
 }
 
-function crash(world: World, device: Device, random: SeededRandom): void {
+function crash(device: Device, random: SeededRandom): void {
   const process = random.pick(device.processes);
   if (!process.isUp) return;
   // Anywhere; or where it hurts most: around a write, a send, an answer.

@@ -20,9 +20,21 @@ export interface WorldOptions {
 
 /** Who sent a request, seen from outside. */
 export interface Sender {
+  readonly device: string;
   readonly process: string;
   readonly fence: number;
 }
+
+/** A request as the world knows it. */
+interface Sent {
+  readonly sender: Sender;
+  readonly atMs: number;
+  readonly number: number;
+  arrivals: number;
+}
+
+/** A request that took longer than this on its way was delayed. */
+const LATE_MS = 1000;
 
 /** One seed's world: its time, its luck, its server, and those who watch. */
 export class World {
@@ -44,7 +56,9 @@ export class World {
   readonly canaries: CanaryWatch;
   readonly faults: FaultCounts = noFaults();
   readonly violations: Violation[] = [];
-  readonly #sentBy = new WeakMap<HttpRequest, Sender>();
+  readonly #sent = new WeakMap<HttpRequest, Sent>();
+  /** The latest request of each device that has arrived. */
+  readonly #arrived = new Map<string, number>();
   requests = 0;
 
   constructor({ seed, machinery, mutant, keepLog }: WorldOptions) {
@@ -69,6 +83,7 @@ export class World {
       strictClock: this.scenario.strictClock,
       authenticate: (token): Account | null => this.tokens.read(token),
       tap: {
+        received: (request) => this.#received(request),
         committed: (_, changes, request) => this.#committed(changes, request),
         answered: (operations, results) => this.operations.answered(operations, results),
         injected: this.injected,
@@ -87,11 +102,23 @@ export class World {
   };
 
   sent(request: HttpRequest, sender: Sender): void {
-    this.#sentBy.set(request, sender);
+    this.requests += 1;
+    this.#sent.set(request, { sender, atMs: this.timeline.nowMs, number: this.requests, arrivals: 0 });
+  }
+
+  #received(request: HttpRequest): void {
+    const sent = this.#sent.get(request);
+    if (sent === undefined) return;
+    const { device } = sent.sender;
+    const latest = this.#arrived.get(device) ?? 0;
+    if (sent.number < latest) this.injected("reordered");
+    if (sent.arrivals === 0 && this.timeline.nowMs - sent.atMs > LATE_MS) this.injected("delayed");
+    sent.arrivals += 1;
+    this.#arrived.set(device, Math.max(latest, sent.number));
   }
 
   #committed(changes: readonly CommittedChange[], request: HttpRequest): void {
-    const sender = this.#sentBy.get(request);
+    const sender = this.#sent.get(request)?.sender;
     for (const { seq, clientId, operationId } of changes) {
       this.journal.write("server", `commits change ${seq} by operation ${short(operationId ?? "none")}`);
       this.operations.effect(operationId);

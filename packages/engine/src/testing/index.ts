@@ -37,3 +37,4 @@ export type { SyncEngine } from "../engine/sync-engine.ts";
 export { accountTag } from "../format/index.ts";
 export type { KeyRing } from "../ports/index.ts";
 export { DurableQueue } from "../queue/queue.ts";
+export { nodeKeyRing } from "../storage/key-ring-node.ts";
