@@ -52,7 +52,7 @@ function refuseOldSqlite(db: DatabaseSync): void {
 
 function configure(db: DatabaseSync, path: string): void {
   // Has an effect on a new file only: lets `compact` give pages back without rewriting everything.
-  db.exec("PRAGMA page_size = 8192");
+  db.exec("PRAGMA page_size = 4096");
   db.exec("PRAGMA auto_vacuum = INCREMENTAL");
   const mode = db.prepare("PRAGMA journal_mode = WAL").get()?.journal_mode;
   if (mode !== "wal") {
