@@ -1,10 +1,10 @@
 import { defineEntity, defineOperation, type Operation } from "guardian-sync";
 import { createEngine, type EngineOptions, type Platform, type SeededRandom, type SyncEngine } from "guardian-sync/testing";
 import { ADD, type AddInput } from "./domain.ts";
-import type { Enqueued } from "./model.ts";
+import type { Account, Enqueued } from "./model.ts";
 import type { FinalState } from "./operations-watch.ts";
-import type { Process } from "./process.ts";
-import type { Intent } from "./workload.ts";
+import type { World } from "./world.ts";
+import type { Intent } from "./intent.ts";
 
 const ORIGIN = "https://origin.test";
 
@@ -24,32 +24,44 @@ export interface AppRest {
   readonly work: number;
 }
 
+/** What an application has around it. */
+export interface Home {
+  /** Names this life of the process. */
+  readonly label: string;
+  readonly device: string;
+  readonly world: World;
+  readonly random: SeededRandom;
+  session(request: { readonly force: boolean }): Promise<{ readonly account: Account; readonly token: string } | null>;
+  /** Later something is done to the app that runs then, if one does. */
+  actLater(delayMs: number, task: (app: App) => void): void;
+}
+
 /** What an application does with the engine, in one life of a process. It remembers nothing that a crash should not take. */
 export class App {
   readonly #engine: SyncEngine;
-  readonly #process: Process;
+  readonly #home: Home;
   readonly #label: string;
   /** What this life enqueued, for a person who thinks better of it. */
   readonly #own: { readonly record: Enqueued; readonly operation: Operation }[] = [];
 
-  static async open(options: Pick<EngineOptions, "store" | "batch" | "telemetry">, platform: Platform, process: Process): Promise<App> {
+  static async open(options: Pick<EngineOptions, "store" | "batch" | "telemetry">, platform: Platform, home: Home): Promise<App> {
     const engine = await createEngine(
       {
         ...options,
-        backend: { baseUrl: ORIGIN, session: (request) => process.session(request) },
+        backend: { baseUrl: ORIGIN, session: (request) => home.session(request) },
         entities: [note, counter] as never,
         operations: [add] as never,
       },
       platform,
     );
-    return new App(engine, process);
+    return new App(engine, home);
   }
 
-  private constructor(engine: SyncEngine, process: Process) {
+  private constructor(engine: SyncEngine, home: Home) {
     this.#engine = engine;
-    this.#process = process;
-    this.#label = process.label;
-    const { canaries } = process.device.world;
+    this.#home = home;
+    this.#label = home.label;
+    const { canaries } = home.world;
     engine.on("*", (event) => canaries.text("an event", JSON.stringify(event)));
   }
 
@@ -80,14 +92,14 @@ export class App {
     const name = shortName(record);
     this.#do(`cancel of ${name}`, async () => {
       const isCertain = await operation.cancel();
-      if (isCertain) this.#process.device.world.operations.withdrawn(record);
+      if (isCertain) this.#home.world.operations.withdrawn(record);
       this.#write(`has ${name} ${isCertain ? "cancelled" : "asked back"}`);
     });
   }
 
   pauseFor(durationMs: number): void {
     this.#do("pause", () => this.#engine.pause("a person wants quiet"));
-    this.#process.device.world.timeline.after(durationMs, () => this.#process.act("tap", (app) => app.resume()));
+    this.#home.actLater(durationMs, (app) => app.resume());
   }
   resume(): void {
     this.#do("resume", () => this.#engine.resume());
@@ -96,7 +108,7 @@ export class App {
   /** A person goes through the failed list: tries some again, gives others up. */
   attend(random: SeededRandom): void {
     this.#do("failed list", async () => {
-      const { operations, canaries } = this.#process.device.world;
+      const { operations, canaries } = this.#home.world;
       for (const kept of await this.#engine.failed.list({ limit: 10 })) {
         const draw = random.fraction();
         const ids = [kept.id];
@@ -142,7 +154,7 @@ export class App {
   #run(intent: Intent, record: Enqueued): void {
     try {
       const operation = this.#engine.run(add as never, intent.payload as never);
-      this.#process.device.world.operations.named(record, operation.id);
+      this.#home.world.operations.named(record, operation.id);
       this.#heard(
         [record],
         operation.stored.then(() => [operation]),
@@ -153,13 +165,13 @@ export class App {
   }
 
   #record({ type, entityType, entityId, by, marker }: Intent): Enqueued {
-    const { device } = this.#process;
-    const facts = { id: null, device: device.name, process: this.#label, type, entityType, entityId, by, marker };
-    return device.world.operations.enqueued(facts);
+    const { device, world } = this.#home;
+    const facts = { id: null, device, process: this.#label, type, entityType, entityId, by, marker };
+    return world.operations.enqueued(facts);
   }
 
   #heard(records: readonly Enqueued[], told: Promise<readonly Operation[]>): void {
-    const { world, random } = this.#process.device;
+    const { world, random } = this.#home;
     told.then(
       (operations) => {
         for (const [index, operation] of operations.entries()) {
@@ -181,20 +193,20 @@ export class App {
 
   #refused(records: readonly Enqueued[], error: unknown): void {
     for (const record of records) record.stored = "refused";
-    this.#process.device.world.canaries.error(`an error of ${this.#label}`, error);
+    this.#home.world.canaries.error(`an error of ${this.#label}`, error);
     this.#write(`is refused ${records.map(shortName).join(", ")}: ${codeText(error)}`);
   }
 
   #do(what: string, work: () => Promise<void>): void {
     this.#write(`is asked for: ${what}`);
     work().catch((error: unknown) => {
-      this.#process.device.world.canaries.error(`an error of ${this.#label}`, error);
+      this.#home.world.canaries.error(`an error of ${this.#label}`, error);
       this.#write(`cannot do it (${what}): ${codeText(error)}`);
     });
   }
 
   #write(text: string): void {
-    this.#process.device.world.journal.write(this.#label, text);
+    this.#home.world.journal.write(this.#label, text);
   }
 }
 

@@ -40,7 +40,7 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   const values = new Map<string, string>();
   const flags = new Set<string>();
   for (let i = 0; i < argv.length; i++) {
-    const [name = "", inline] = splitOnce(argv[i] as string);
+    const [name, inline] = splitOnce(argv[i] as string);
     if (name === "--help" || name === "-h") return { kind: "help" };
     if (FLAGS.has(name)) {
       if (inline !== undefined) return wrong(`${name} takes no value`);

@@ -13,7 +13,6 @@ import type { LockRow } from "./gated-store.ts";
 import type { Gate } from "./gate.ts";
 import { type Account, NETWORK_FAULT } from "./model.ts";
 import { type MutantMemory, newMemory } from "./mutants/mutant.ts";
-import { Process } from "./process.ts";
 import { CALM, type Weather } from "./weather.ts";
 import type { World } from "./world.ts";
 
@@ -29,7 +28,6 @@ export class Device {
   readonly disk: MemoryDisk = new MemoryDisk();
   readonly clock: VirtualClock;
   readonly network: FaultyTransport;
-  readonly processes: readonly Process[];
   readonly memory: MutantMemory = newMemory();
   weather: Weather = CALM;
   account: Account | null;
@@ -44,7 +42,7 @@ export class Device {
   readonly #listeners = new Set<(online: boolean) => void>();
   #observer: QueueStore | null = null;
 
-  constructor(world: World, name: string, processes: number) {
+  constructor(world: World, name: string) {
     this.world = world;
     this.name = name;
     this.random = world.random.fork(name);
@@ -57,7 +55,6 @@ export class Device {
       faults: () => this.weather.faults,
       onFault: (fault) => world.injected(NETWORK_FAULT[fault]),
     });
-    this.processes = Array.from({ length: processes }, (_, i) => new Process(this, `${name}.p${i + 1}`));
   }
 
   get isOnline(): boolean {

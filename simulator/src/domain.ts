@@ -4,7 +4,7 @@ import type { SeededRandom } from "guardian-sync/testing";
 
 /** Words that the server refuses in a title: an operation that carries one is definitely rejected. */
 export const REFUSED_TITLE = "refused";
-export const MAX_TITLE_CHARS = 64;
+const MAX_TITLE_CHARS = 64;
 
 type Validated =
   | { readonly value: JsonObject }
@@ -69,6 +69,8 @@ export function serverOperations(
   };
 }
 
-function clientPart({ id: _, version: _v, created_at: _c, updated_at: _u, ...rest }: JsonObject): JsonObject {
-  return rest as JsonObject;
+const SERVER_FIELDS: ReadonlySet<string> = new Set(["id", "version", "created_at", "updated_at"]);
+
+function clientPart(document: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(document).filter(([name]) => !SERVER_FIELDS.has(name)));
 }

@@ -10,7 +10,7 @@ export type LockRow = Args<"writeLock">[1];
 export type Seqs = Result<"append">;
 
 /** Hears of every change at the moment at which it is on the disk, before its author does. */
-export interface StoreTap {
+interface StoreTap {
   /** At most `limit` rows are asked for. */
   read(call: string, limit: number): void;
   appended(segments: NewSegments, seqs: Seqs): void;

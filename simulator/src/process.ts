@@ -1,8 +1,7 @@
 import { memoryStore } from "guardian-sync/memory";
 import type { Platform, QueueStore, SeededRandom, StoreAdapter, Transport } from "guardian-sync/testing";
 import { type LogEvent, MetricsRegistry, renderPrometheus, type Telemetry } from "@guardian-sync/telemetry";
-import { App } from "./app.ts";
-import type { Account } from "./model.ts";
+import { App, type Home } from "./app.ts";
 import type { Device } from "./device.ts";
 import { Gate } from "./gate.ts";
 import { GatedStore } from "./gated-store.ts";
@@ -55,7 +54,7 @@ export class Process {
     const luck = random.fork(this.label);
     const store = this.#store(gate, luck);
     const batch = { maxOperations: world.scenario.maxBatch };
-    App.open({ store, batch, telemetry: this.#telemetry() }, this.#platform(gate, luck), this).then(
+    App.open({ store, batch, telemetry: this.#telemetry() }, this.#platform(gate, luck), this.#home(gate)).then(
       (app) => {
         if (gate.isDead) return;
         this.#app = app;
@@ -107,14 +106,20 @@ export class Process {
     });
   }
 
-  /** The app's answer to the question who is signed in. */
-  async session({ force }: { readonly force: boolean }): Promise<{ account: Account; token: string } | null> {
-    const { device } = this;
-    const ask = (): Promise<{ account: Account; token: string } | null> => {
-      const { account } = device;
-      return Promise.resolve(account === null ? null : { account, token: device.token(account, force) });
+  #home(gate: Gate): Home {
+    const { device, label } = this;
+    return {
+      label,
+      device: device.name,
+      world: device.world,
+      random: device.random,
+      session: ({ force }) =>
+        gate.call("session", 0, 0, () => {
+          const { account } = device;
+          return Promise.resolve(account === null ? null : { account, token: device.token(account, force) });
+        }),
+      actLater: (delayMs, task) => void device.world.timeline.after(delayMs, () => this.act("tap", task)),
     };
-    return this.#gate === null ? null : this.#gate.call("session", 0, 0, ask);
   }
 
   #again(): void {
@@ -173,7 +178,7 @@ export class Process {
         defer: (task) => void gate.event("turn", 0, task),
       },
       random: luck.fork("engine"),
-      hash: { sha256Hex: world.machinery.sha256Hex },
+      hash: { sha256Hex: (text) => world.machinery.sha256Hex(text) },
       transport: world.mutant?.transport?.(line, around) ?? line,
       connectivity: {
         online: () => device.isOnline,

@@ -13,7 +13,7 @@ export interface CommittedChange {
   readonly operationId: string | null;
 }
 
-export interface ServerTap {
+interface ServerTap {
   received(request: HttpRequest): void;
   /** After every commit, before anybody is told: also when the server dies of it. */
   committed(space: string, changes: readonly CommittedChange[], request: HttpRequest): void;
@@ -90,7 +90,7 @@ export class ServerHost implements Transport {
         schedule: (delayMs, task) => clock.schedule(delayMs, () => this.#lives === life && this.isUp && task()),
       },
       random: (length) => ids.bytes(length),
-      sha256: machinery.sha256Hex,
+      sha256: (text) => machinery.sha256Hex(text),
       clockSkew: strictClock ? "refuse" : "report",
     });
   }

@@ -1,7 +1,7 @@
-import { Device } from "./device.ts";
 import { ADD } from "./domain.ts";
 import type { JournalLine } from "./journal.ts";
 import type { Account, FaultCounts, Violation } from "./model.ts";
+import { newStation, type Station } from "./station.ts";
 import { planTrouble } from "./trouble.ts";
 import { CALM } from "./weather.ts";
 import { Workload } from "./workload.ts";
@@ -67,12 +67,12 @@ export async function simulate(options: WorldOptions): Promise<SeedResult> {
 
 class Run {
   readonly #world: World;
-  readonly #devices: readonly Device[];
+  readonly #stations: readonly Station[];
   #steps = 0;
 
   constructor(world: World) {
     this.#world = world;
-    this.#devices = world.scenario.devices.map((processes, i) => new Device(world, `d${i + 1}`, processes));
+    this.#stations = world.scenario.devices.map((processes, i) => newStation(world, `d${i + 1}`, processes));
   }
 
   get #isOver(): boolean {
@@ -81,9 +81,9 @@ class Run {
 
   async live(): Promise<void> {
     const { scenario, timeline } = this.#world;
-    for (const device of this.#devices) for (const process of device.processes) process.start();
-    new Workload(this.#world).plan(this.#devices);
-    planTrouble(this.#world, this.#devices);
+    for (const { processes } of this.#stations) for (const process of processes) process.start();
+    new Workload(this.#world).plan(this.#stations);
+    planTrouble(this.#world, this.#stations);
     for (let i = 1; i <= LOOKS; i++) timeline.after((i * scenario.troubleMs) / LOOKS, () => void this.#look());
     await this.#runFor(scenario.troubleMs);
     if (!this.#isOver) await this.#settle();
@@ -91,7 +91,7 @@ class Run {
   }
 
   async #look(): Promise<void> {
-    for (const device of this.#devices) await device.look();
+    for (const { device } of this.#stations) await device.look();
   }
 
   async #runFor(durationMs: number): Promise<void> {
@@ -116,10 +116,10 @@ class Run {
     world.server.disarm();
     world.server.busy = 0;
     if (!world.server.isUp) world.server.start();
-    for (const device of this.#devices) {
+    for (const { device, processes } of this.#stations) {
       device.turn(CALM);
       device.writeFaults = 0;
-      for (const process of device.processes) {
+      for (const process of processes) {
         process.disarm();
         process.thaw();
         process.start();
@@ -127,29 +127,30 @@ class Run {
     }
     await this.#runFor(1000);
     for (const account of world.scenario.accounts) await this.#drain(account);
-    for (const device of this.#devices) for (const process of device.processes) process.retire();
+    for (const { processes } of this.#stations) for (const process of processes) process.retire();
     if (!this.#isOver) await this.#runFor(LAST_COPY_MS);
     await this.#look();
   }
 
   async #drain(account: Account): Promise<void> {
     const world = this.#world;
-    for (const device of this.#devices) {
+    for (const { device, processes } of this.#stations) {
       if (device.account === account) continue;
       device.signIn(account);
-      for (const process of device.processes) process.act("sign-in", (app) => app.signInChanged());
+      for (const process of processes) process.act("sign-in", (app) => app.signInChanged());
     }
-    const busy = new Map(this.#devices.map((device) => [device, 0]));
+    const busy = new Map(this.#stations.map((station) => [station, 0]));
     const endMs = world.timeline.nowMs + MAX_SETTLING_MS;
     while (busy.size > 0 && !this.#isOver) {
       await this.#runFor(SETTLING_STEP_MS);
-      for (const [device, resumes] of busy) {
-        const rest = await this.#restOf(device);
-        if (rest.kind === "empty" || rest.kind === "halted") busy.delete(device);
+      for (const [station, resumes] of busy) {
+        const { device, processes } = station;
+        const rest = await this.#restOf(station);
+        if (rest.kind === "empty" || rest.kind === "halted") busy.delete(station);
         else if (rest.kind === "paused") {
           if (resumes >= MAX_RESUMES) world.report("INV9", `${device.name} pauses with ${rest.reason} again and again in a healthy world`);
-          busy.set(device, resumes + 1);
-          for (const process of device.processes) process.act("tap", (app) => app.resume());
+          busy.set(station, resumes + 1);
+          for (const process of processes) process.act("tap", (app) => app.resume());
         } else if (world.timeline.nowMs > endMs) {
           world.report("INV9", `${device.name} still has work after ${MAX_SETTLING_MS / HOUR_MS} healthy hours: ${rest.reason}`);
         }
@@ -157,9 +158,9 @@ class Run {
     }
   }
 
-  async #restOf(device: Device): Promise<{ readonly kind: "empty" | "halted" | "paused" | "busy"; readonly reason: string }> {
-    const apps = device.processes.flatMap(({ app }) => app ?? []);
-    if (apps.length < device.processes.length) return { kind: "busy", reason: "a process is not open" };
+  async #restOf({ processes }: Station): Promise<{ readonly kind: "empty" | "halted" | "paused" | "busy"; readonly reason: string }> {
+    const apps = processes.flatMap(({ app }) => app ?? []);
+    if (apps.length < processes.length) return { kind: "busy", reason: "a process is not open" };
     const told: { state: string; reason: string; work: number }[] = [];
     for (const app of apps) {
       let status: { state: string; reason: string; work: number } | undefined;
@@ -180,8 +181,8 @@ class Run {
   /** New processes, on the disks as they are now, are asked about every operation. */
   async #judge(): Promise<void> {
     const world = this.#world;
-    for (const device of this.#devices) {
-      const [process] = device.processes;
+    for (const { device, processes } of this.#stations) {
+      const [process] = processes;
       if (process === undefined) continue;
       for (const account of world.scenario.accounts) {
         device.signIn(account);

@@ -21,7 +21,7 @@ export interface MutantResult {
 export type TaskResult = { readonly kind: "seeds"; readonly tally: Tally } | { readonly kind: "mutant"; readonly mutant: MutantResult };
 
 /** A sample must not always hit the same kind of seed, so it goes by a prime-ish stride of the seed's own number. */
-export function isVerified(seed: number, every: number): boolean {
+function isVerified(seed: number, every: number): boolean {
   return every > 0 && seed % every === 0;
 }
 

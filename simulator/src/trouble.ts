@@ -1,20 +1,20 @@
 import type { SeededRandom } from "guardian-sync/testing";
-import type { Device } from "./device.ts";
+import type { Station } from "./station.ts";
 import { nextWeather } from "./weather.ts";
 import type { World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
 
 /** Plans everything that goes wrong: on the way, in the processes, on the disks, with clocks, tokens and the server. */
-export function planTrouble(world: World, devices: readonly Device[]): void {
+export function planTrouble(world: World, stations: readonly Station[]): void {
   const random = world.random.fork("trouble");
   const { scenario, timeline } = world;
   const sometime = (times: number, happen: () => void): void => {
     for (let i = 0; i < times; i++) timeline.after(random.between(0, scenario.troubleMs), happen);
   };
-  const someone = (): Device => random.pick(devices);
+  const someone = (): Station => random.pick(stations);
 
-  for (const device of devices) sometime(scenario.weatherChanges, () => device.turn(nextWeather(random)));
+  for (const { device } of stations) sometime(scenario.weatherChanges, () => device.turn(nextWeather(random)));
   sometime(scenario.clientCrashes, () => crash(someone(), random));
   sometime(scenario.freezes, () => freeze(world, someone(), random));
   sometime(scenario.restarts, () => restart(world, someone(), random));
@@ -31,8 +31,8 @@ export function planTrouble(world: World, devices: readonly Device[]): void {
   world.server.busy = scenario.busyHandlers;
 }
 
-function crash(device: Device, random: SeededRandom): void {
-  const process = random.pick(device.processes);
+function crash({ processes }: Station, random: SeededRandom): void {
+  const process = random.pick(processes);
   if (!process.isUp) return;
   // Anywhere; or where it hurts most: around a write, a send, an answer.
   const at = random.pick(["", "", "store.append", "store.commit", "store.commit", "send", "answer"]);
@@ -40,16 +40,16 @@ function crash(device: Device, random: SeededRandom): void {
   process.armCrash(random.integer(1, most), random.pick(["before", "after"]), at);
 }
 
-function freeze(world: World, device: Device, random: SeededRandom): void {
-  const process = random.pick(device.processes);
+function freeze(world: World, { processes }: Station, random: SeededRandom): void {
+  const process = random.pick(processes);
   if (!process.isUp || process.isFrozen) return;
   world.injected("client_freeze");
   process.freeze();
   world.timeline.after(random.pick([5, 60, 200, 400]) * random.between(500, 1500), () => process.thaw());
 }
 
-function restart(world: World, device: Device, random: SeededRandom): void {
-  const process = random.pick(device.processes);
+function restart(world: World, { processes }: Station, random: SeededRandom): void {
+  const process = random.pick(processes);
   if (!process.isUp || process.isFrozen) return;
   world.injected("client_restart");
   process.act("quit", (app) => {
@@ -60,37 +60,37 @@ function restart(world: World, device: Device, random: SeededRandom): void {
   });
 }
 
-function forceLock(world: World, device: Device, random: SeededRandom): void {
-  random.pick(device.processes).act("operator", (app) => {
+function forceLock(world: World, { processes }: Station, random: SeededRandom): void {
+  random.pick(processes).act("operator", (app) => {
     world.injected("lock_forced");
     app.forceLock();
   });
 }
 
-function changeSignIn(world: World, device: Device, random: SeededRandom): void {
+function changeSignIn(world: World, { device, processes }: Station, random: SeededRandom): void {
   const { accounts } = world.scenario;
   const next = random.pick([...accounts, null]);
   if (next === device.account) return;
   world.injected("sign_in_change");
   device.signIn(next);
-  for (const process of device.processes) process.act("sign-in", (app) => app.signInChanged());
+  for (const process of processes) process.act("sign-in", (app) => app.signInChanged());
   if (next === null) {
     world.timeline.after(random.between(1000, 60_000), () => {
       if (device.account !== null) return;
       device.signIn(random.pick(accounts));
-      for (const process of device.processes) process.act("sign-in", (app) => app.signInChanged());
+      for (const process of processes) process.act("sign-in", (app) => app.signInChanged());
     });
   }
 }
 
-function fillDisk(world: World, device: Device, random: SeededRandom): void {
+function fillDisk(world: World, { device }: Station, random: SeededRandom): void {
   device.writeFaults = random.pick([0.2, 0.6, 1]);
   world.timeline.after(random.between(1000, 40_000), () => {
     device.writeFaults = 0;
   });
 }
 
-function jumpClock(world: World, device: Device, random: SeededRandom): void {
+function jumpClock(world: World, { device }: Station, random: SeededRandom): void {
   const byMs = random.pick([-1, 1]) * random.pick([1000, 10 * 60_000, 3 * HOUR_MS, 26 * HOUR_MS]);
   const ofServer = random.chance(0.3);
   world.injected(ofServer ? "server_clock_jump" : "client_clock_jump");

@@ -1,23 +1,10 @@
 import { uuidV4 } from "@guardian-sync/protocol";
 import type { SeededRandom } from "guardian-sync/testing";
 import { CANARY } from "./canary-watch.ts";
-import type { Device } from "./device.ts";
 import { ADD, REFUSED_TITLE } from "./domain.ts";
+import type { Intent } from "./intent.ts";
+import type { Station } from "./station.ts";
 import type { World } from "./world.ts";
-
-/** What a person wants done to one thing. */
-export interface Intent {
-  readonly type: "CREATE" | "UPDATE" | "DELETE" | typeof ADD;
-  readonly entityType: "note" | "counter";
-  readonly entityId: string;
-  readonly payload: Readonly<Record<string, string | number | boolean>>;
-  /** Stands in the payload and in no other; empty for a DELETE. */
-  readonly marker: string;
-  /** The version that the person saw, where they looked. */
-  readonly baseVersion: number | null;
-  /** What a counter grows by. */
-  readonly by: number;
-}
 
 type Life = "new" | "there" | "gone";
 const NOTES_OF_A_DEVICE = 5;
@@ -44,7 +31,7 @@ export class Workload {
   }
 
   /** Plans every action of the run: what, where and when. */
-  plan(devices: readonly Device[]): void {
+  plan(stations: readonly Station[]): void {
     const { scenario, timeline } = this.#world;
     const { actions, troubleMs } = scenario;
     let atMs = 0;
@@ -52,29 +39,29 @@ export class Workload {
       // People come in bursts: half of what they do follows at once on what they did.
       if (!this.#random.chance(0.5)) atMs += this.#random.between(0, (4 * troubleMs) / actions);
       if (atMs >= troubleMs) break;
-      const device = this.#random.pick(devices);
-      timeline.after(atMs, () => this.#act(device));
+      const station = this.#random.pick(stations);
+      timeline.after(atMs, () => this.#act(station));
     }
   }
 
-  #act(device: Device): void {
+  #act({ device, processes }: Station): void {
     const random = this.#random;
-    const process = random.pick(device.processes);
+    const process = random.pick(processes);
     if (!process.isUp || process.isFrozen) return;
     const draw = random.fraction();
     if (draw < 0.06) process.act("tap", (app) => app.cancelOne(random));
     else if (draw < 0.09) process.act("tap", (app) => app.pauseFor(random.between(1000, 60_000)));
     else if (draw < 0.12) process.act("tap", (app) => app.attend(random));
     else if (draw < 0.3) {
-      const intents = Array.from({ length: random.integer(2, 12) }, () => this.#intent(device));
+      const intents = Array.from({ length: random.integer(2, 12) }, () => this.#intent(device.name));
       process.act("tap", (app) => (random.chance(0.3) ? app.doTogether(intents) : app.doAll(intents)));
     } else {
-      const intent = this.#intent(device);
+      const intent = this.#intent(device.name);
       process.act("tap", (app) => app.doAll([intent]));
     }
   }
 
-  #intent(device: Device): Intent {
+  #intent(device: string): Intent {
     const random = this.#random;
     if (random.chance(0.3)) {
       const [by, marker, entityId] = [random.integer(1, 1000), this.#text(), random.pick(this.#counters)];
@@ -103,9 +90,9 @@ export class Workload {
     return { ...facts, type: "UPDATE", payload, baseVersion };
   }
 
-  #ownNote(device: Device): { id: string; life: Life } {
-    const notes = this.#own.get(device.name) ?? [];
-    this.#own.set(device.name, notes);
+  #ownNote(device: string): { id: string; life: Life } {
+    const notes = this.#own.get(device) ?? [];
+    this.#own.set(device, notes);
     const living = notes.filter(({ life }) => life !== "gone");
     if (living.length < NOTES_OF_A_DEVICE && (living.length === 0 || this.#random.chance(0.3))) {
       const note = this.#newNote();

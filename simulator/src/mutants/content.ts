@@ -25,5 +25,5 @@ export const withoutSupersedes: Mutant = {
   name: "424 without supersedes",
   wrong: "an operation that gets a new key does not name the old one, whose copy may still arrive",
   transport: (inner) =>
-    transportLike(inner, (request) => inner.exchange(withOperations(request, ({ supersedes: _, ...operation }) => operation))),
+    transportLike(inner, (request) => inner.exchange(withOperations(request, ({ supersedes: _old, ...operation }) => operation))),
 };

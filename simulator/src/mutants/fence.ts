@@ -6,7 +6,7 @@ export const noFence: Mutant = {
   wrong: "the store takes changes of a holder that lost its lock, and requests claim the current fence",
   store: (inner) =>
     storeLike(inner, {
-      commit: async ({ fence: _, ...change }) => {
+      commit: async ({ fence: _fence, ...change }) => {
         let revision = change.expectRevision;
         for (;;) {
           const result = await inner.commit({ ...change, expectRevision: revision });

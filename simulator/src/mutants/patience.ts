@@ -7,7 +7,7 @@ export const ignoresRetryAfter: Mutant = {
     transportLike(inner, async (request) => {
       const answer = await inner.exchange(request);
       if (answer.kind !== "answer") return answer;
-      const { "retry-after": _, ...headers } = answer.headers;
+      const { "retry-after": _wait, ...headers } = answer.headers;
       return { ...answer, headers };
     }),
 };

@@ -1,0 +1,15 @@
+import type { ADD } from "./domain.ts";
+
+/** What a person wants done to one thing. */
+export interface Intent {
+  readonly type: "CREATE" | "UPDATE" | "DELETE" | typeof ADD;
+  readonly entityType: "note" | "counter";
+  readonly entityId: string;
+  readonly payload: Readonly<Record<string, string | number | boolean>>;
+  /** Stands in the payload and in no other; empty for a DELETE. */
+  readonly marker: string;
+  /** The version that the person saw, where they looked. */
+  readonly baseVersion: number | null;
+  /** What a counter grows by. */
+  readonly by: number;
+}
