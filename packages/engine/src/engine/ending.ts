@@ -83,7 +83,8 @@ export class Ending {
       question === "none"
         ? { end: { kind: "end", event: ask.verdict.event, code: ask.verdict.code } as const }
         : await this.#ask(errand, record, cause, question);
-    const ended = this.#settlement(record, found, strain, ask.verdict);
+    const isOthers = ask.verdict.event === "conflict" && isNotApplied(found, question);
+    const ended = this.#settlement(record, isOthers ? { end: { kind: "end", event: "conflict", code: ask.verdict.code } } : found, strain, ask.verdict);
     return { ...rest, ...ended, moves: [...rest.moves, ...ended.moves.map((move) => ({ ...move, index: ask.index }))] };
   }
 
@@ -211,6 +212,12 @@ export class Ending {
       found.verdict !== undefined && found.verdict.event === end.event ? found.verdict : verdictOf(record, end.event, end.code, refusal);
     return { ...NOTHING, moves: [{ index: 0, verdict }], batch: "grow", breaker: "success" };
   }
+}
+
+/** So that a conflict is not with its own earlier effect. What a comparison does not show was not found there. */
+function isNotApplied({ end, verdict }: Found, question: Question): boolean {
+  if (end.kind !== "end" || verdict !== undefined) return false;
+  return end.event === "reject" || (end.event === "park" && question === "get_compare");
 }
 
 function verdictOf(

@@ -150,7 +150,7 @@ export class Greeter {
 
 /** A backend without the sync face: it is not there, or the method is not. */
 function meansNoHandshake({ step, status }: Finding): boolean {
-  return step === "gone" || (step === "fail" && (status === 405 || status === 501 || status === 404));
+  return step === "gone" || (step === "fail" && status === 405) || status === 501;
 }
 
 function pause(reason: PauseReason, code: string): Greeting {
