@@ -84,7 +84,12 @@ export class Ending {
         ? { end: { kind: "end", event: ask.verdict.event, code: ask.verdict.code } as const }
         : await this.#ask(errand, record, cause, question);
     const isOthers = ask.verdict.event === "conflict" && isNotApplied(found, question);
-    const ended = this.#settlement(record, isOthers ? { end: { kind: "end", event: "conflict", code: ask.verdict.code } } : found, strain, ask.verdict);
+    const ended = this.#settlement(
+      record,
+      isOthers ? { end: { kind: "end", event: "conflict", code: ask.verdict.code } } : found,
+      strain,
+      ask.verdict,
+    );
     return { ...rest, ...ended, moves: [...rest.moves, ...ended.moves.map((move) => ({ ...move, index: ask.index }))] };
   }
 
