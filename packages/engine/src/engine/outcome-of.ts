@@ -26,7 +26,7 @@ export function settledByReceipt(receipt: Pick<Receipt, "outcome" | "code" | "st
 }
 
 /** The verdict of an operation that is still kept; null while it waits. */
-export function settledInQueue(operation: QueuedOperation): Settled | null {
+function settledInQueue(operation: QueuedOperation): Settled | null {
   const { code, status, lastError } = operation.detail;
   const why = {
     ...(code === undefined ? {} : { code }),
