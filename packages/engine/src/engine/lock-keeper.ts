@@ -7,6 +7,11 @@ import { forceReleaseLock } from "./lock-release.ts";
 
 /** While somebody else has the lock: how soon a death that freed the fast lock is noticed. */
 const LOOK_EVERY_MS = 500;
+/**
+ * Who got the lease while a rival just tried the fast lock holds only the lease, and would be missed for the whole stale time if it
+ * died so. The rival gives the fast lock back at once: it is asked for again after this long, then after twice as long.
+ */
+const FAST_LOCK_RETRY_MS = 20;
 
 export type LockAnswer =
   | { readonly held: true; readonly lease: Lease }
@@ -19,6 +24,7 @@ export class LockKeeper {
   #observed: Observation | undefined;
   #renewedAt = 0 as MonotonicMs;
   #hasFastLock = false;
+  #fastLockRetryMs = FAST_LOCK_RETRY_MS;
   #cancelBeat: (() => void) | undefined;
   #beating: Promise<void> | undefined;
 
@@ -52,6 +58,7 @@ export class LockKeeper {
       this.#lease = { fence: decision.next.fence, leaseId: decision.next.leaseId };
       this.#renewedAt = platform.clock.monotonic();
       this.#observed = undefined;
+      this.#fastLockRetryMs = FAST_LOCK_RETRY_MS;
       this.#scheduleBeat();
       this.#context.events.emit({ type: "lock", change: decision.isTakeover ? "taken_over" : "acquired", fence: decision.next.fence });
       return { held: true, lease: this.#lease };
@@ -100,7 +107,13 @@ export class LockKeeper {
 
   #scheduleBeat(): void {
     this.#cancelBeat?.();
-    this.#cancelBeat = this.#context.platform.clock.schedule(this.#context.settings.lock.heartbeatMs, () => {
+    const { queue, platform, settings } = this.#context;
+    let delayMs = settings.lock.heartbeatMs;
+    if (!this.#hasFastLock && queue.opened.fastLock !== null) {
+      delayMs = Math.min(delayMs, this.#fastLockRetryMs);
+      this.#fastLockRetryMs *= 2;
+    }
+    this.#cancelBeat = platform.clock.schedule(delayMs, () => {
       this.#beating = this.#beat().finally(() => {
         this.#beating = undefined;
       });
