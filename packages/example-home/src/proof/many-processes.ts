@@ -114,21 +114,27 @@ class House implements AsyncDisposable {
   }
 }
 
+interface Trap {
+  /** The fence of whoever sent what was caught. */
+  readonly sprung: Promise<number>;
+  release(): void;
+}
+
 /** Catches the next batch at the gate, and lets it or its answer go when told. */
-function trap(gate: GateProxy, what: "hold_answer" | "hold_request"): { readonly sprung: Promise<void>; release(): void } {
+function trap(gate: GateProxy, what: "hold_answer" | "hold_request"): Trap {
   let release: () => void = () => {};
   const until = new Promise<void>((resolve) => {
     release = resolve;
   });
-  let spring: () => void = () => {};
-  const sprung = new Promise<void>((resolve) => {
+  let spring: (fence: number) => void = () => {};
+  const sprung = new Promise<number>((resolve) => {
     spring = resolve;
   });
   let isArmed = true;
-  gate.decide = ({ path }): Fate => {
+  gate.decide = ({ path, headers }): Fate => {
     if (!isArmed || !path.endsWith("/sync/ops")) return PASS;
     isArmed = false;
-    spring();
+    spring(Number(headers["sync-fence"]));
     return { do: what, until };
   };
   return { sprung, release };
@@ -137,19 +143,25 @@ function trap(gate: GateProxy, what: "hold_answer" | "hold_request"): { readonly
 /** Resolves with the ms from now until `client` says that it has the lock. */
 async function takeover(client: Client, from: number): Promise<number> {
   const start = performance.now();
-  await client.hear("lock", { from, where: ({ change }) => change === "taken_over" || change === "acquired", timeoutMs: 20_000 });
+  await client.hear("lock", { from, where: isGain, timeoutMs: 20_000 });
   return performance.now() - start;
+}
+
+function isGain({ change }: { readonly change: string }): boolean {
+  return change === "acquired" || change === "taken_over";
 }
 
 /** Whoever said last that it has the lock. */
 function holds(client: Client): boolean {
   const last = client.messages.findLast(({ says }) => says === "lock") as Extract<ClientMessage, { says: "lock" }> | undefined;
-  return last?.change === "acquired" || last?.change === "taken_over";
+  return last !== undefined && isGain(last);
 }
 
-/** Of two processes the one that holds the lock, as far as they have said. */
-async function holderOf(pair: readonly [Client, Client]): Promise<{ readonly holder: Client; readonly other: Client }> {
-  const holder = await until("one of the processes to hold the lock", () => pair.find(holds), 10_000);
+/** Of two processes the one that got this fence: what they say comes later than what they send. */
+async function holderOf(pair: readonly [Client, Client], fence: number): Promise<{ readonly holder: Client; readonly other: Client }> {
+  const got = ({ messages }: Client): boolean =>
+    messages.some((message) => message.says === "lock" && isGain(message) && message.fence === fence);
+  const holder = await until(`one of the processes to say that it got fence ${fence}`, () => pair.find(got), 10_000);
   return { holder, other: holder === pair[0] ? pair[1] : pair[0] };
 }
 
@@ -172,8 +184,7 @@ export async function killHolder({ rounds, seed, oneWriter }: KillHolderOptions)
     const caught = trap(house.gate, random.pick(["hold_answer", "hold_request"]));
     const writer = random.pick(pair);
     await house.enqueue(writer, AT_ONCE);
-    await caught.sprung;
-    const { holder, other } = await holderOf(pair);
+    const { holder, other } = await holderOf(pair, await caught.sprung);
     if (!oneWriter) await house.enqueue(other, AT_ONCE);
     else if (other !== writer) bystanders += 1;
     // Anywhere between two looks of the other one.
@@ -214,8 +225,7 @@ export async function freezeHolder({ rounds, seed }: { readonly rounds: number; 
     // Asleep while its answer is on the way, or while its request is.
     const caught = trap(house.gate, round % 4 < 2 ? "hold_answer" : "hold_request");
     await house.enqueue(round % 2 === 1 ? first : second, AT_ONCE);
-    await caught.sprung;
-    const { holder, other: follower } = await holderOf([first, second]);
+    const { holder, other: follower } = await holderOf([first, second], await caught.sprung);
     // In every other round it wakes while the other one is still sending: what both hold is still sealed then.
     const rival = round % 2 === 1 ? trap(house.gate, "hold_request") : undefined;
     await house.enqueue(follower, AT_ONCE);
