@@ -1,5 +1,6 @@
 import type { Capabilities } from "../core/handshake.ts";
 import type { AccountTag, Seq } from "../ports/index.ts";
+import type { Lease } from "../queue/queue.ts";
 import type { EngineContext } from "./context.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { finishReleases, release } from "./recorder.ts";
@@ -15,6 +16,7 @@ export async function comeBack(
   context: EngineContext,
   account: AccountTag,
   capabilities: Pick<Capabilities, "collections">,
+  lease?: Lease,
 ): Promise<void> {
   const { queue, settings, watchers } = context;
   let isUnfinished = false;
@@ -22,7 +24,7 @@ export async function comeBack(
     const page = await (await queue.view(account)).inPhase(["parked"], after, AT_ONCE);
     for (const { seq, content, detail } of page) {
       if (detail.code !== "UNKNOWN_TYPE" || !isKnownType(settings.registry, content, capabilities)) continue;
-      const moved = await queue.change(account, undefined, async (view, change) => {
+      const moved = await queue.change(account, lease, async (view, change) => {
         const [operation] = await view.bySeq([seq]);
         if (operation?.phase !== "parked") return;
         const { code: _code, lastError: _error, ...rest } = operation.detail;

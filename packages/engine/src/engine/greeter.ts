@@ -48,7 +48,7 @@ export class Greeter {
     return this.#adopt(account, lease, view, read.capabilities, asked.exchange, asked.value.server_time);
   }
 
-  async correctClock(account: AccountTag, exchange: Exchange, serverTime?: string): Promise<void> {
+  async correctClock(account: AccountTag, lease: Lease, exchange: Exchange, serverTime?: string): Promise<void> {
     if (exchange.kind !== "answer") return;
     const measured = measureOffset({
       receivedAt: this.#context.platform.clock.now(),
@@ -59,7 +59,7 @@ export class Greeter {
     this.#offset = betterOffset(undefined, measured) ?? this.#offset;
     const offsetMs = this.#offset?.offsetMs;
     if (offsetMs === undefined) return;
-    await this.#context.queue.change(account, undefined, (view, change) => {
+    await this.#context.queue.change(account, lease, (view, change) => {
       if (view.detail.clockOffsetMs !== offsetMs) change.putAccountDetail({ ...view.detail, clockOffsetMs: offsetMs });
     });
   }
@@ -114,12 +114,12 @@ export class Greeter {
       });
       return pause("backend_changed", "BACKEND_CHANGED");
     }
-    await this.correctClock(account, exchange, serverTime);
+    await this.correctClock(account, lease, exchange, serverTime);
     const isNews = await queue.change(account, lease, (now, change) => {
       if (JSON.stringify(now.detail.handshake) !== JSON.stringify(capabilities))
         change.putAccountDetail({ ...now.detail, handshake: capabilities as unknown as Json });
     });
-    if (isNews) await comeBack(this.#context, account, capabilities);
+    if (isNews) await comeBack(this.#context, account, capabilities, lease);
     this.#known = { account, capabilities };
     return { kind: "ready", capabilities };
   }

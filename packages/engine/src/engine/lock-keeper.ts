@@ -15,7 +15,7 @@ const FAST_LOCK_RETRY_MS = 20;
 
 export type LockAnswer =
   | { readonly held: true; readonly lease: Lease }
-  | { readonly held: false; readonly lookAgainInMs: number; readonly owner: string };
+  | { readonly held: false; readonly reason: "another_process" | "lock_not_renewed"; readonly lookAgainInMs: number };
 
 /** Holds the processing lock while there is work, and knows when it no longer does. */
 export class LockKeeper {
@@ -36,11 +36,15 @@ export class LockKeeper {
     return this.#lease;
   }
 
-  /** Takes the lock if it can be had now. A holder that has not renewed for long renews first, and may learn that it lost. */
+  /**
+   * Takes the lock if it can be had now. A holder that has not renewed for long renews first, and may learn that it lost; if it cannot
+   * renew, somebody else is about to take over, and it starts nothing.
+   */
   async ensure(): Promise<LockAnswer> {
     if (this.#lease !== undefined && !this.#duty().mayStartSends) await this.#beat();
-    if (this.#lease !== undefined) return { held: true, lease: this.#lease };
     const { queue, platform, settings } = this.#context;
+    if (this.#lease !== undefined && this.#duty().mayStartSends) return { held: true, lease: this.#lease };
+    if (this.#lease !== undefined) return { held: false, reason: "lock_not_renewed", lookAgainInMs: settings.lock.heartbeatMs };
     const { store, fastLock } = queue.opened;
     if (!this.#hasFastLock && fastLock !== null) this.#hasFastLock = await fastLock.tryAcquire();
     const row = await store.readLock();
@@ -67,15 +71,16 @@ export class LockKeeper {
     // Its holder lives, and needs it to be replaceable at once.
     await this.#dropFastLock();
     const recheckInMs = decision.kind === "wait" ? decision.recheckInMs : LOOK_EVERY_MS;
-    return { held: false, lookAgainInMs: Math.min(LOOK_EVERY_MS, recheckInMs), owner: row?.owner ?? "" };
+    return { held: false, reason: "another_process", lookAgainInMs: Math.min(LOOK_EVERY_MS, recheckInMs) };
   }
 
   /** Gives the lock back, durably. */
   async release(): Promise<void> {
+    const lease = this.#lease;
+    // First, so that a heartbeat under way is the last.
+    this.#lease = undefined;
     this.#cancelBeat?.();
     await this.#beating;
-    const lease = this.#lease;
-    this.#lease = undefined;
     if (lease !== undefined) {
       const { store } = this.#context.queue.opened;
       const row = await store.readLock();

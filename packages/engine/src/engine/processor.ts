@@ -222,7 +222,7 @@ export class Processor {
       return { kind: "rest", state: "waiting", work: true, ...blocked, reason };
     }
     const lock = await this.#lock.ensure();
-    if (!lock.held) return waiting("another_process", lock.lookAgainInMs, this.#context.platform.clock.now());
+    if (!lock.held) return waiting(lock.reason, lock.lookAgainInMs, this.#context.platform.clock.now());
 
     const errand: Errand = { session, detail: view.detail, level: 4, lease: lock.lease };
     const greeting = await this.#greeter.greet(errand, account, lock.lease, view, this.#strain(view));
@@ -330,7 +330,7 @@ export class Processor {
     if (settlement.ask !== undefined)
       settlement = await this.#ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, strain);
     settlement = await this.#ending.sealOffConflicts(errand, records, settlement, capabilities, strain);
-    if (settlement.correctClock !== undefined) await this.#greeter.correctClock(account, exchange);
+    if (settlement.correctClock !== undefined) await this.#greeter.correctClock(account, lease, exchange);
     return this.#carryOut(account, lease, records, settlement, elapsedMs);
   }
 
@@ -363,7 +363,7 @@ export class Processor {
     if (settlement.rewindTo !== undefined) await this.#greeter.newClientId(account, lease);
     if (settlement.pause !== undefined) {
       if (settlement.pause.security) events.emit({ type: "security", code: settlement.pause.code });
-      await this.#pause(account, settlement.pause.reason);
+      await this.#pause(account, lease, settlement.pause.reason);
     } else if (settlement.refused === true) {
       try {
         await this.#sessions.refresh();
@@ -374,25 +374,25 @@ export class Processor {
       }
       return { kind: "again" };
     }
-    await this.#brakeOn(account, records, settlement);
+    await this.#brakeOn(account, lease, records, settlement);
     return { kind: "again" };
   }
 
-  async #brakeOn(account: AccountTag, records: readonly SendableRecord[], settlement: Settlement): Promise<void> {
+  async #brakeOn(account: AccountTag, lease: Lease, records: readonly SendableRecord[], settlement: Settlement): Promise<void> {
     for (const { index, verdict } of settlement.moves) {
       const operationId = records[index]?.operation.content.id ?? "";
       if (verdict.event === "reject") this.#brake = stepBrake(this.#brake, { type: "rejected", operationId });
       else if (verdict.step === "succeed") this.#brake = stepBrake(this.#brake, { type: "succeeded" });
       if (!isBraking(this.#brake)) continue;
       this.#brake = RELEASED_BRAKE;
-      await this.#pause(account, "mass_rejection");
+      await this.#pause(account, lease, "mass_rejection");
       return;
     }
   }
 
-  async #pause(account: AccountTag, reason: string): Promise<void> {
+  async #pause(account: AccountTag, lease: Lease, reason: string): Promise<void> {
     const { queue, events, platform } = this.#context;
-    await queue.change(account, undefined, (view, change) => {
+    await queue.change(account, lease, (view, change) => {
       if (view.detail.pause === undefined)
         change.putAccountDetail({ ...view.detail, pause: { reason, by: "engine", at: platform.clock.now() } });
     });
