@@ -48,6 +48,7 @@ export class Processor {
   readonly #ending: Ending;
   #running: Promise<void> | undefined;
   #stopping = false;
+  #startsAgain = false;
   #wake: (() => void) | undefined;
   #woken = false;
   #faults = 0;
@@ -94,20 +95,29 @@ export class Processor {
     return this.#gate;
   }
 
+  /** While it stops, it starts again afterwards: the last word counts. */
   start(): void {
-    if (this.#running !== undefined) return;
+    if (this.#running !== undefined) {
+      this.#startsAgain = this.#stopping;
+      return;
+    }
     this.#stopping = false;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
+      if (this.#startsAgain) this.start();
+      this.#startsAgain = false;
     });
   }
 
   /** Waits for the request under way, then gives the lock back. */
   async stop(): Promise<void> {
+    this.#startsAgain = false;
     this.#stopping = true;
     this.wake();
     await this.#running;
+    if (this.#running !== undefined) return;
     this.#standstill = { state: "stopped", reason: "stopped", untilMs: null, work: false };
+    this.#tellRest(this.#standstill);
   }
 
   wake(): void {
@@ -180,7 +190,7 @@ export class Processor {
           cancel?.();
           resolve();
         };
-        for (const listener of Array.from(this.#restListeners)) listener(standstill);
+        this.#tellRest(standstill);
       });
       this.#wake = undefined;
     }
@@ -202,6 +212,10 @@ export class Processor {
       // A turn says better what is wrong with the file.
       this.wake();
     }
+  }
+
+  #tellRest(standstill: Standstill): void {
+    for (const listener of Array.from(this.#restListeners)) listener(standstill);
   }
 
   async #turn(): Promise<Turn> {

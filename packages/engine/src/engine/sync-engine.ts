@@ -392,6 +392,7 @@ export class SyncEngine {
   }
 
   async #drained(): Promise<DrainResult | undefined> {
+    if (this.#closed) return { empty: false, reason: "stopped" };
     if (this.#account === undefined) return { empty: false, reason: "signed_out" };
     const view = await this.#context.queue.view(this.#account);
     if (view.row.counts.pending + view.row.counts.sealed === 0) return { empty: true };
