@@ -17,11 +17,15 @@ export async function putPause(context: DeskContext, account: AccountTag, { reas
   context.events.emit({ type: "paused", reason, by: "operator" });
 }
 
-/** Lifts a pause that `isMeant`. Resolves with it, or with undefined when there was none. */
+/**
+ * Lifts a pause that `isMeant`. Resolves with it, or with undefined when there was none. A person who goes on after a fall of the
+ * backend accepts what it offers now; a restart does not: it compares again.
+ */
 export async function liftPause(
   context: DeskContext,
   account: AccountTag,
   isMeant: (pause: Pause) => boolean = () => true,
+  who: "person" | "restart" = "person",
 ): Promise<Pause | undefined> {
   let lifted: Pause | undefined;
   await context.queue.change(account, undefined, (view, change) => {
@@ -29,8 +33,8 @@ export async function liftPause(
     const { pause, handshake, ...detail } = view.detail;
     if (pause === undefined || !isMeant(pause)) return;
     lifted = pause;
-    // Whoever goes on after a fall of the backend accepts what it offers now.
-    change.putAccountDetail(pause.reason === "backend_changed" || handshake === undefined ? detail : { ...detail, handshake });
+    const accepts = who === "person" && pause.reason === "backend_changed";
+    change.putAccountDetail(accepts || handshake === undefined ? detail : { ...detail, handshake });
   });
   if (lifted !== undefined) context.events.emit({ type: "resumed", by: lifted.by === "engine" ? "engine" : "operator" });
   return lifted;

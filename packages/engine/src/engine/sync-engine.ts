@@ -122,7 +122,7 @@ export class SyncEngine {
   async open(): Promise<void> {
     await this.#sessions.current();
     if (this.#account === undefined) return;
-    await this.#liftPause((pause) => pause.by === "engine");
+    await this.#liftPause((pause) => pause.by === "engine", "restart");
     await finishReleases(this.#context, this.#account);
     const { handshake } = (await this.#context.queue.view(this.#account)).detail;
     await comeBack(this.#context, this.#account, (handshake as Capabilities | undefined) ?? { collections: {} });
@@ -274,8 +274,8 @@ export class SyncEngine {
     this.#processor.wake();
   }
 
-  async #liftPause(isMeant: (pause: Pause) => boolean): Promise<void> {
-    if ((await liftPause(this.#context, this.#currentAccount(), isMeant)) !== undefined) this.#processor.releaseBrake();
+  async #liftPause(isMeant: (pause: Pause) => boolean, who: "person" | "restart" = "person"): Promise<void> {
+    if ((await liftPause(this.#context, this.#currentAccount(), isMeant, who)) !== undefined) this.#processor.releaseBrake();
   }
 
   #append(prepared: Prepared): Operation {
