@@ -138,8 +138,8 @@ export class Ending {
   }
 
   /**
-   * The probe of a breaker after one that met silence about this operation alone: a harmless question instead. If the origin answers
-   * that, the operation is charged; sent itself each time, one that silences the origin would keep the breaker open for ever.
+   * The probe of a breaker after one that met silence about this operation alone: a harmless question instead. Sent itself each
+   * time, one that silences the origin would keep the breaker open for ever.
    */
   async probe(errand: Errand, record: SendableRecord, problem: Finding | undefined, strain: Strain): Promise<Settlement> {
     const { platform, settings } = this.#context;
@@ -155,7 +155,8 @@ export class Ending {
       ...(problem === undefined ? {} : { problem }),
     };
     const answered = await this.chargeIfReachable(errand, asked, strain);
-    return answered.charge === undefined ? answered : { ...answered, breaker: "success" };
+    // What it was silent about may be a minute ago, in an outage that is over: the breaker closes, and the next silence is charged.
+    return answered.charge === undefined ? answered : { ...NOTHING, breaker: "success" };
   }
 
   async #end(errand: Errand, record: SendableRecord, cause: Cause, capabilities: Capabilities, strain: Strain): Promise<Settlement> {
