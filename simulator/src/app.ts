@@ -31,6 +31,8 @@ export interface Home {
   readonly device: string;
   readonly world: World;
   readonly random: SeededRandom;
+  /** What the device's clock says. */
+  now(): number;
   session(request: { readonly force: boolean }): Promise<{ readonly account: Account; readonly token: string } | null>;
   /** Later something is done to the app that runs then, if one does. */
   actLater(delayMs: number, task: (app: App) => void): void;
@@ -73,7 +75,7 @@ export class App {
       else
         this.#heard(
           [record],
-          this.#engine.enqueue(inputOf(intent)).then((operation) => [operation]),
+          this.#engine.enqueue(this.#input(intent)).then((operation) => [operation]),
         );
     }
   }
@@ -83,7 +85,7 @@ export class App {
     const plain = intents.filter(({ type }) => type !== ADD);
     if (plain.length === 0) return;
     const records = plain.map((intent) => this.#record(intent));
-    this.#heard(records, this.#engine.enqueueMany(plain.map(inputOf)));
+    this.#heard(records, this.#engine.enqueueMany(plain.map((intent) => this.#input(intent))));
   }
 
   cancelOne(random: SeededRandom): void {
@@ -103,6 +105,14 @@ export class App {
   }
   resume(): void {
     this.#do("resume", () => this.#engine.resume());
+  }
+
+  stopFor(durationMs: number): void {
+    this.#do("stop", () => this.#engine.stop());
+    this.#home.actLater(durationMs, (app) => app.start());
+  }
+  start(): void {
+    this.#do("start", async () => this.#engine.start());
   }
 
   /** A person goes through the failed list: tries some again, gives others up. */
@@ -149,6 +159,14 @@ export class App {
     if (operation === undefined) return { state: "unknown", code: null, verdict: null };
     const { state, settled } = await operation.status();
     return { state, code: settled?.code ?? null, verdict: settled?.verdict ?? null };
+  }
+
+  #input({ type, entityType, entityId, payload, baseVersion, expiresInMs }: Intent): Parameters<SyncEngine["enqueue"]>[0] {
+    if (type === ADD) throw new TypeError(`${ADD} is declared: run it`);
+    const base = baseVersion === null ? {} : { baseVersion };
+    const expiry = expiresInMs === null ? {} : { expiresAt: this.#home.now() + expiresInMs };
+    const facts = { type, entityType, entityId, ...base, ...expiry };
+    return type === "DELETE" ? facts : { ...facts, payload: { ...payload } };
   }
 
   #run(intent: Intent, record: Enqueued): void {
@@ -208,12 +226,6 @@ export class App {
   #write(text: string): void {
     this.#home.world.journal.write(this.#label, text);
   }
-}
-
-function inputOf({ type, entityType, entityId, payload, baseVersion }: Intent): Parameters<SyncEngine["enqueue"]>[0] {
-  if (type === ADD) throw new TypeError(`${ADD} is declared: run it`);
-  const facts = { type, entityType, entityId, ...(baseVersion === null ? {} : { baseVersion }) };
-  return type === "DELETE" ? facts : { ...facts, payload: { ...payload } };
 }
 
 function shortName({ id, call, type }: Enqueued): string {

@@ -8,6 +8,8 @@ export interface Intent {
   readonly payload: Readonly<Record<string, string | number | boolean>>;
   /** Stands in the payload and in no other; empty for a DELETE. */
   readonly marker: string;
+  /** Given up when it was not sent so long after it was asked for. */
+  readonly expiresInMs: number | null;
   /** The version that the person saw, where they looked. */
   readonly baseVersion: number | null;
   /** What a counter grows by. */

@@ -113,6 +113,7 @@ export class Process {
       device: device.name,
       world: device.world,
       random: device.random,
+      now: () => device.clock.now(),
       session: ({ force }) =>
         gate.call("session", 0, 0, () => {
           const { account } = device;

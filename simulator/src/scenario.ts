@@ -15,6 +15,10 @@ export interface Scenario {
   /** Apps that wait for verdicts look at their file twice a second. */
   readonly awaitsVerdicts: boolean;
   readonly strictClock: boolean;
+  /** What the server takes in one request, and from one person in a minute. */
+  readonly maxOperations: number;
+  readonly maxBodyBytes: number;
+  readonly requestsPerMinute: number;
   readonly busyHandlers: number;
   readonly weatherChanges: number;
   readonly clientCrashes: number;
@@ -43,6 +47,9 @@ export function scenarioOf(random: SeededRandom): Scenario {
     maxBatch: random.pick([1, 3, 8, 50]),
     awaitsVerdicts: random.chance(0.3),
     strictClock: random.chance(0.3),
+    maxOperations: random.pick([500, 500, 500, 5]),
+    maxBodyBytes: random.pick([1_048_576, 1_048_576, 300_000]),
+    requestsPerMinute: random.pick([6000, 6000, 6000, 15]),
     busyHandlers: random.pick([0, 0.1, 0.4]),
     weatherChanges: random.integer(2, 10),
     clientCrashes: random.pick([0, 1, 3, 8]),

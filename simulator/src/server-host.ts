@@ -5,6 +5,7 @@ import { COLLECTIONS, serverOperations } from "./domain.ts";
 import type { Journal } from "./journal.ts";
 import type { Machinery } from "./machinery.ts";
 import type { Account, Fault } from "./model.ts";
+import type { Scenario } from "./scenario.ts";
 import { operationsOf, pathOf, resultsOf, type SeenOperation, type SeenResult } from "./wire.ts";
 
 export interface CommittedChange {
@@ -27,8 +28,7 @@ export interface ServerHostOptions {
   readonly machinery: Machinery;
   readonly journal: Journal;
   readonly tap: ServerTap;
-  /** Refuses requests whose time is off. */
-  readonly strictClock: boolean;
+  readonly scenario: Scenario;
   readonly authenticate: (token: string) => Account | null;
 }
 
@@ -64,7 +64,8 @@ export class ServerHost implements Transport {
 
   start(): void {
     if (this.#server !== null) return;
-    const { clock, random, machinery, authenticate, tap, strictClock } = this.#options;
+    const { clock, random, machinery, authenticate, tap, scenario } = this.#options;
+    const { strictClock, maxOperations, maxBodyBytes, requestsPerMinute } = scenario;
     this.#lives += 1;
     const life = this.#lives;
     const ids = random.fork(`life ${life}`);
@@ -91,6 +92,8 @@ export class ServerHost implements Transport {
       },
       random: (length) => ids.bytes(length),
       sha256: (text) => machinery.sha256Hex(text),
+      limits: { maxOperations, maxBodyBytes },
+      rateLimit: { perPrincipal: requestsPerMinute },
       clockSkew: strictClock ? "refuse" : "report",
     });
   }

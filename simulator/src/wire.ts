@@ -30,7 +30,16 @@ export function isOpsRequest(request: HttpRequest): boolean {
   return request.method === "POST" && pathOf(request) === SYNC_PATHS.ops;
 }
 
+/** A request is looked at when it leaves and whenever a copy of it arrives. */
+const seen = new WeakMap<HttpRequest, readonly SeenOperation[]>();
+
 export function operationsOf(request: HttpRequest): readonly SeenOperation[] {
+  const known = seen.get(request) ?? readOperations(request);
+  seen.set(request, known);
+  return known;
+}
+
+function readOperations(request: HttpRequest): readonly SeenOperation[] {
   if (!isOpsRequest(request)) return [];
   const payload = parsed(request.body)?.payload;
   return isJsonObject(payload) && Array.isArray(payload.operations) ? (payload.operations as unknown as SeenOperation[]) : [];

@@ -52,7 +52,11 @@ export class Workload {
     if (draw < 0.06) process.act("tap", (app) => app.cancelOne(random));
     else if (draw < 0.09) process.act("tap", (app) => app.pauseFor(random.between(1000, 60_000)));
     else if (draw < 0.12) process.act("tap", (app) => app.attend(random));
-    else if (draw < 0.3) {
+    else if (draw < 0.14) process.act("tap", (app) => app.stopFor(random.between(1000, 60_000)));
+    else if (draw < 0.15) {
+      const intents = Array.from({ length: random.integer(60, 150) }, () => this.#intent(device.name));
+      process.act("tap", (app) => (random.chance(0.5) ? app.doTogether(intents) : app.doAll(intents)));
+    } else if (draw < 0.3) {
       const intents = Array.from({ length: random.integer(2, 12) }, () => this.#intent(device.name));
       process.act("tap", (app) => (random.chance(0.3) ? app.doTogether(intents) : app.doAll(intents)));
     } else {
@@ -65,7 +69,16 @@ export class Workload {
     const random = this.#random;
     if (random.chance(0.3)) {
       const [by, marker, entityId] = [random.integer(1, 1000), this.#text(), random.pick(this.#counters)];
-      return { type: ADD, entityType: "counter", entityId, payload: { id: entityId, by, memo: marker }, marker, baseVersion: null, by };
+      return {
+        type: ADD,
+        entityType: "counter",
+        entityId,
+        payload: { id: entityId, by, memo: marker },
+        marker,
+        baseVersion: null,
+        expiresInMs: null,
+        by,
+      };
     }
     const note = random.chance(0.8) ? this.#ownNote(device) : random.pick(this.#shared);
     return this.#noteIntent(note);
@@ -74,7 +87,8 @@ export class Workload {
   #noteIntent(note: { readonly id: string; life: Life }): Intent {
     const random = this.#random;
     const marker = this.#text();
-    const facts = { entityType: "note", entityId: note.id, by: 0, marker, baseVersion: null } as const;
+    const expiresInMs = random.chance(0.04) ? random.between(1000, 300_000) : null;
+    const facts = { entityType: "note", entityId: note.id, by: 0, marker, baseVersion: null, expiresInMs } as const;
     const title = random.chance(0.08) ? `${REFUSED_TITLE} ${marker}` : marker;
     const isOdd = random.chance(0.05);
     if ((note.life === "new") !== isOdd) {
@@ -86,7 +100,7 @@ export class Workload {
       note.life = "gone";
       return { ...facts, type: "DELETE", payload: {}, marker: "", baseVersion };
     }
-    const payload = random.chance(0.5) ? { title } : { edits: random.integer(1, 9), text: marker };
+    const payload = random.chance(0.5) ? { title } : { edits: random.integer(1, 9), text: this.#long(marker) };
     return { ...facts, type: "UPDATE", payload, baseVersion };
   }
 
@@ -107,6 +121,10 @@ export class Workload {
   }
   #newId(): string {
     return uuidV4((length) => this.#random.bytes(length));
+  }
+  /** Now and then somebody pastes a book: a few of those do not fit into one request. */
+  #long(marker: string): string {
+    return this.#random.chance(0.02) ? marker + "x".repeat(this.#random.integer(20_000, 200_000)) : marker;
   }
   #text(): string {
     this.#words += 1;

@@ -80,7 +80,7 @@ export class World {
       random: this.random.fork("server"),
       machinery,
       journal: this.journal,
-      strictClock: this.scenario.strictClock,
+      scenario: this.scenario,
       authenticate: (token): Account | null => this.tokens.read(token),
       tap: {
         received: (request) => this.#received(request),
