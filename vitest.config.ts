@@ -36,6 +36,8 @@ export default defineConfig({
         // Real processes, killed and started again: one file at a time, after everything else, so that their timings hold.
         test: {
           name: "e2e",
+          // Real processes on a machine that others use, too: one more try tells a slow moment from a fault. Faults repeat.
+          retry: 1,
           include: tests(".e2e"),
           exclude: notBuilt,
           testTimeout: 120_000,
