@@ -158,7 +158,11 @@ describe("left alone", () => {
         .maxSafeNat()
         .map(String)
         .filter((text) => text.length < 13 || !luhn(text)),
-      fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
+      // Thirteen digits and more that pass the check of a card are taken for one, whatever they were meant to be.
+      fc
+        .double({ noNaN: true, noDefaultInfinity: true })
+        .map(String)
+        .filter((text) => !/\d{13}/.test(text)),
     );
     fc.assert(
       fc.property(figure, fc.constantFrom(" ", "=", ":", ",", "(", "\t", '"', "["), (text, before) => {
