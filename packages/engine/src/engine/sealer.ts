@@ -223,6 +223,8 @@ function putAside(
       // Its tombstone goes with the others that the head has passed.
       return;
     case "settled_before":
+      // Without a row it has been counted, and its content given back, when it ended: only the head was wrong.
+      if (operation.row === null) return;
       change.move(operation, "applied_before", { receipt: { outcome: "applied_before" } });
       later(() => {
         const outcome = "applied_before";

@@ -256,8 +256,10 @@ export class SyncEngine {
   }
 
   /** Recomputes lanes and counts from what is stored; reports what differed. */
-  rebuildIndex(): Promise<RebuildReport> {
-    return rebuildIndex(this.#context.queue, this.#currentAccount());
+  async rebuildIndex(): Promise<RebuildReport> {
+    const report = await rebuildIndex(this.#context.queue, this.#currentAccount());
+    if (report.changed) this.#processor.wake();
+    return report;
   }
 
   /** For operators: takes the lock from whoever holds it. Returns who that was. */

@@ -113,7 +113,15 @@ export class AccountView {
 
   /** Operations at or beyond the head that nothing has looked at, in order; tombstones of ended ones included with their row. */
   async fresh(limit: number): Promise<FreshWindow> {
-    return this.from(this.global.head, limit);
+    const operations: QueuedOperation[] = [];
+    for (let from = this.global.head; ; ) {
+      const wanted = limit - operations.length;
+      const page = await this.from(from, wanted);
+      // With another row it has been looked at: the head fell back, by damage, and passes it again.
+      operations.push(...page.operations.filter((operation) => operation.row === null || isTombstone(operation)));
+      if (page.operations.length < wanted || operations.length === limit) return { operations, next: page.next };
+      from = page.next;
+    }
   }
 
   /**
