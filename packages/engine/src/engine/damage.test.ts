@@ -14,7 +14,7 @@ const OPS = "/api/v1/sync/ops";
 const rejected = { status: 422, outcome: "rejected", error: { code: "VALIDATION_ERROR", message: "no" } } as const;
 const setHead = (head: number): void =>
   world.disk.transaction({ ownWrites: 0 }, () => {
-    for (const lane of [...world.disk.lanes.values()]) {
+    for (const lane of Array.from(world.disk.lanes.values())) {
       if (lane.lane === "") world.disk.lanes.set(`${lane.account} `, { ...lane, head: head as Seq });
     }
   });
@@ -66,7 +66,7 @@ describe("an index that was damaged", () => {
   test("Q5 holds that were lost are found again", async () => {
     const engine = await halfDone();
     world.disk.transaction({ ownWrites: 0 }, () => {
-      for (const lane of [...world.disk.lanes.values()]) if (lane.lane !== "") world.disk.lanes.delete(`${lane.account} ${lane.lane}`);
+      for (const lane of Array.from(world.disk.lanes.values())) if (lane.lane !== "") world.disk.lanes.delete(`${lane.account} ${lane.lane}`);
     });
     expect(await world.run(engine.rebuildIndex())).toMatchObject({ changed: true, differences: ["a held entity was missing"] });
     await world.enqueue(engine, ["UPDATE x"]);
@@ -82,7 +82,7 @@ describe("content that was damaged", () => {
     const [operation] = await world.enqueue(engine, ["UPDATE a", "UPDATE b"]);
     await world.advance(100);
     world.disk.transaction({ ownWrites: 0 }, () => {
-      for (const pack of [...world.disk.packs.values()])
+      for (const pack of Array.from(world.disk.packs.values()))
         world.disk.packs.set(pack.packId, { ...pack, body: pack.body.map((byte) => byte ^ 1) });
     });
     await world.enqueue(engine, ["UPDATE a", "UPDATE c"]);
