@@ -66,7 +66,8 @@ describe("an index that was damaged", () => {
   test("Q5 holds that were lost are found again", async () => {
     const engine = await halfDone();
     world.disk.transaction({ ownWrites: 0 }, () => {
-      for (const lane of Array.from(world.disk.lanes.values())) if (lane.lane !== "") world.disk.lanes.delete(`${lane.account} ${lane.lane}`);
+      for (const lane of Array.from(world.disk.lanes.values()))
+        if (lane.lane !== "") world.disk.lanes.delete(`${lane.account} ${lane.lane}`);
     });
     expect(await world.run(engine.rebuildIndex())).toMatchObject({ changed: true, differences: ["a held entity was missing"] });
     await world.enqueue(engine, ["UPDATE x"]);
