@@ -10,10 +10,10 @@ import { MemoryDisk, memoryStore } from "./storage/memory.ts";
 const ada = { space: "home", principal: "ada" };
 const room = defineEntity("room", { collection: "rooms" });
 
-/** Refuses entities whose id begins with "bad", applies all others. */
+/** Refuses entities whose id begins with "bad-" (a UUID can begin with "bad"), applies all others. */
 const backend: Transport = {
   exchange: ({ url, body = "" }): Promise<Exchange> => {
-    const isRefused = url.includes("/bad") || body.includes('"bad');
+    const isRefused = url.includes("/bad-") || body.includes('"bad-');
     const [status, content] = isRefused
       ? [422, { error: { code: "VALIDATION_ERROR", message: "no" } }]
       : [url.includes("/sync/") ? 404 : 200, {}];

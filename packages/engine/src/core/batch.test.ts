@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type BatchCandidate, fullBatch, growBatch, halveBatch, takeBatch, tightest } from "./batch.ts";
+import { type BatchCandidate, fullBatch, growBatch, halveBatch, shrinkBatch, takeBatch, tightest } from "./batch.ts";
 
 const limits = { maxOperations: 50, maxBytes: 1_048_576 };
 const some = (count: number, more: Partial<BatchCandidate> = {}): BatchCandidate[] =>
@@ -28,8 +28,15 @@ describe("batch", () => {
     expect(seen).toEqual([2, 4, 8, 16, 32, 50, 50]);
   });
   test("X7 halves what was sent, not what might have been", () => {
-    expect(halveBatch(fullBatch(limits), 8)).toEqual({ operations: 4 });
-    expect(halveBatch({ operations: 2 }, 50)).toEqual({ operations: 1 });
+    expect(halveBatch(fullBatch(limits), 8).operations).toBe(4);
+    expect(halveBatch({ ...fullBatch(limits), operations: 2 }, 50).operations).toBe(1);
+  });
+  test("X7 remembers the size that was too large, so that the next full request is not refused again", () => {
+    let state = shrinkBatch(fullBatch(limits), 50, 600_000);
+    expect(state).toEqual({ operations: 25, maxBytes: 300_000 });
+    for (let i = 0; i < 7; i++) state = growBatch(state, limits);
+    expect(state).toEqual({ operations: 50, maxBytes: 300_000 });
+    expect(shrinkBatch(state, 50, 2).maxBytes).toBeGreaterThan(0);
   });
   test("X7 bytes bound it too, but one always goes", () => {
     expect(takeBatch(some(80, { sizeBytes: 400_000 }), fullBatch(limits), limits)).toEqual({ kind: "take", count: 2 });

@@ -1,6 +1,9 @@
-/** How many operations the next request takes. Falls by half when a whole request fails, doubles with each success. */
+/** How much the next request takes. */
 export interface BatchState {
+  /** Falls by half when a whole request fails, doubles with each success. */
   readonly operations: number;
+  /** UTF-8 bytes of the body. Falls when the server finds a request too large, and stays: the next full one would be refused again. */
+  readonly maxBytes: number;
 }
 /** The smaller of what the options, the server and the protocol allow. */
 export interface BatchLimits {
@@ -8,17 +11,26 @@ export interface BatchLimits {
   readonly maxBytes: number;
 }
 
+/** Room for the envelope, the lease, and what is injected into each operation. */
+const ENVELOPE_BYTES = 1024;
+const INJECTED_BYTES = 64;
+
 export function fullBatch(limits: BatchLimits): BatchState {
-  return { operations: limits.maxOperations };
+  return { operations: limits.maxOperations, maxBytes: limits.maxBytes };
 }
 
 /** `sent`: how many were in the request that failed. */
 export function halveBatch(state: BatchState, sent: number): BatchState {
-  return { operations: Math.max(1, Math.floor(Math.min(state.operations, sent) / 2)) };
+  return { ...state, operations: Math.max(1, Math.floor(Math.min(state.operations, sent) / 2)) };
+}
+
+/** `sentBytes`: of the body that the server found too large. */
+export function shrinkBatch(state: BatchState, sent: number, sentBytes: number): BatchState {
+  return { ...halveBatch(state, sent), maxBytes: Math.max(ENVELOPE_BYTES, Math.min(state.maxBytes, Math.ceil(sentBytes / 2))) };
 }
 
 export function growBatch(state: BatchState, limits: BatchLimits): BatchState {
-  return { operations: Math.min(limits.maxOperations, Math.max(1, state.operations) * 2) };
+  return { ...state, operations: Math.min(limits.maxOperations, Math.max(1, state.operations) * 2) };
 }
 
 /** The limits of all who have a say. */
@@ -44,15 +56,11 @@ export type Batch =
   /** Its first group can never fit into one request. */
   | { readonly kind: "group_too_large"; readonly count: number };
 
-/** Room for the envelope, the lease, and what is injected into each operation. */
-const ENVELOPE_BYTES = 1024;
-const INJECTED_BYTES = 64;
-
 /**
  * How many of the candidates, from the front, go into the next request: at least one (or one whole group), whatever the
  * bounds say, because a request that the server refuses as too large is answered, and one that is never sent is not.
  */
-export function takeBatch(candidates: readonly BatchCandidate[], state: BatchState, limits: BatchLimits): Batch {
+export function takeBatch(candidates: readonly BatchCandidate[], state: Pick<BatchState, "operations">, limits: BatchLimits): Batch {
   const roomBytes = limits.maxBytes - ENVELOPE_BYTES;
   let count = 0;
   let bytes = 0;

@@ -102,7 +102,7 @@ describe("a fault of the whole request", () => {
     ],
     split: [
       { code: "PAYLOAD_TOO_LARGE", status: 413, mayHaveHappened: false },
-      { batch: "halve", breaker: "success" },
+      { batch: "shrink", breaker: "success" },
     ],
     correct_clock: [
       { code: "CLOCK_SKEW", status: 400, mayHaveHappened: false },

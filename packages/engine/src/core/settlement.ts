@@ -66,7 +66,8 @@ export interface Settlement {
   readonly wait?: Wait;
   /** Grows by one, or starts again at 0. */
   readonly failed: boolean;
-  readonly batch: "grow" | "halve" | "keep";
+  /** `shrink`: it was too large as it was. */
+  readonly batch: "grow" | "halve" | "shrink" | "keep";
   readonly breaker: "success" | "failure" | "none";
   readonly refused?: true;
   readonly tlsFailed?: true;
@@ -171,8 +172,8 @@ function settleFault(input: SettlementInput, fault: RequestFault): Settlement {
         ? { ...base, wait: wait(false), correctClock: true }
         : { ...base, failed: false, correctClock: true };
     case "split":
-      // Nothing was judged but the size: no need to wait before the halves.
-      return { ...base, failed: false, batch: "halve" };
+      // Nothing was judged but the request: no need to wait before the halves.
+      return { ...base, failed: false, batch: code === "PAYLOAD_TOO_LARGE" ? "shrink" : "halve" };
     case "retry":
     case "confirm":
     case "follow":

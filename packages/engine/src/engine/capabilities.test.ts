@@ -40,6 +40,23 @@ test("X7 its bounds are kept: the smallest of what the server, the app and the p
   expect(world.transport.to(OPS)).toHaveLength(2);
 });
 
+test("X7 a request that was too large is not made again", async () => {
+  const engine = await world.engine({ autoStart: false });
+  await world.enqueue(
+    engine,
+    Array.from({ length: 200 }, (_, n) => `UPDATE d${n}` as const),
+  );
+  const sizes: number[] = [];
+  world.transport.always(OPS, (request) => {
+    const { length } = (request.json as { payload: { operations: unknown[] } }).payload.operations;
+    sizes.push(length);
+    return length > 20 ? answered(413, { error: { code: "PAYLOAD_TOO_LARGE", message: "too large" } }) : world.backend.answer(request);
+  });
+  engine.start();
+  expect(await world.drain(engine)).toEqual({ empty: true });
+  expect(sizes.filter((length) => length > 20)).toEqual([50]);
+});
+
 describe("a backend that promises less than before", () => {
   const falls: readonly (readonly [string, Partial<HandshakeResponse>, RegExp])[] = [
     ["honours no keys", { idempotency: { honoured: false, replay_window_s: 0, key_window_s: 0 } }, /level 4 became 1/],

@@ -195,6 +195,8 @@ export class FailedList {
     if (this.#unfinished) {
       this.#unfinished = false;
       await finishReleases(this.#context, account);
+      // A processor that looked in between found them still held, and went to rest.
+      this.#wake();
     }
     return done;
   }

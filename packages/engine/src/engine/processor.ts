@@ -1,7 +1,7 @@
-import { SyncError } from "@guardian-sync/protocol";
+import { SyncError, utf8SizeBytes } from "@guardian-sync/protocol";
 import type { SentOperation } from "../core/answer.ts";
-import { type BatchState, fullBatch, growBatch, halveBatch, tightest } from "../core/batch.ts";
-import { isBraking, RELEASED_BRAKE, stepBrake } from "../core/brake.ts";
+import { type BatchLimits, type BatchState, fullBatch, growBatch, halveBatch, shrinkBatch, takeBatch, tightest } from "../core/batch.ts";
+import { BRAKE_ON_TRIAL, brakeRoom, isBraking, RELEASED_BRAKE, stepBrake } from "../core/brake.ts";
 import type { Finding } from "../core/finding.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import { type BucketState, fullBucket, takeToken } from "../core/rate-limit.ts";
@@ -131,8 +131,9 @@ export class Processor {
     return () => this.#restListeners.delete(listener);
   }
 
-  releaseBrake(): void {
-    this.#brake = RELEASED_BRAKE;
+  /** A pause was lifted: by a person, who has looked, or by a restart, which knows nothing and may risk one operation. */
+  releaseBrake(onTrial: boolean): void {
+    this.#brake = onTrial ? BRAKE_ON_TRIAL : RELEASED_BRAKE;
     this.#refusals = 0;
     this.#tlsFailures = 0;
     this.#greeter.forget();
@@ -248,7 +249,7 @@ export class Processor {
     const { settings, platform, queue } = this.#context;
     // Read again: the handshake may have corrected the clock, or changed what is known.
     const view = await queue.view(account);
-    const limits = tightest(settings.batch, capabilities);
+    const limits = tightest(settings.batch, capabilities, { maxOperations: brakeRoom(this.#brake), maxBytes: this.#batch.maxBytes });
     const errand: Errand = { session, detail: view.detail, level: capabilities.level, lease };
     const maxOperations = Math.min(this.#batch.operations, limits.maxOperations);
     const sealed = await view.sealed(maxOperations);
@@ -262,7 +263,7 @@ export class Processor {
       );
       return { kind: "again" };
     }
-    let records = sameFace(sealed.filter(isSendable));
+    let records = asMuchAsGoes(sealed.filter(isSendable), limits);
     if (records.length > 0) {
       const ended = await this.#ending.seek(errand, records, capabilities, this.#strain(view));
       if (ended !== undefined) return this.#carryOut(account, lease, records.slice(0, 1), ended, 0);
@@ -363,6 +364,10 @@ export class Processor {
     this.#isOriginFailing = settlement.originFailing === true;
     if (settlement.batch === "grow") this.#batch = growBatch(this.#batch, settings.batch);
     else if (settlement.batch === "halve") this.#batch = halveBatch(this.#batch, Math.max(1, records.length));
+    else if (settlement.batch === "shrink") {
+      const sentBytes = records.reduce((sum, { text }) => sum + utf8SizeBytes(text), 0);
+      this.#batch = shrinkBatch(this.#batch, Math.max(1, records.length), sentBytes);
+    }
     this.#refusals = settlement.refused === true ? this.#refusals + 1 : settlement.problem === undefined ? 0 : this.#refusals;
     this.#tlsFailures = settlement.tlsFailed === true ? this.#tlsFailures + 1 : settlement.problem === undefined ? 0 : this.#tlsFailures;
     if (settlement.wait !== undefined) meters.delayed();
@@ -445,10 +450,8 @@ function waiting(reason: string, delayMs: number, now: number): Turn {
   return { kind: "rest", state: "waiting", reason, untilMs: now + delayMs, work: true, delayMs };
 }
 
-/** A REST operation goes alone; those of the sync face before it, together. */
-function sameFace(records: readonly SendableRecord[]): readonly SendableRecord[] {
-  const [first] = records;
-  if (first === undefined || faceOf(first.text) === "rest") return records.slice(0, 1);
-  const end = records.findIndex(({ text }) => faceOf(text) === "rest");
-  return end < 0 ? records : records.slice(0, end);
+/** Bounds may have fallen since they were sealed. A REST operation goes alone; those of the sync face before it, together. */
+function asMuchAsGoes(records: readonly SendableRecord[], limits: BatchLimits): readonly SendableRecord[] {
+  const candidates = records.map(({ text }) => ({ sizeBytes: utf8SizeBytes(text), face: faceOf(text) }));
+  return records.slice(0, takeBatch(candidates, { operations: limits.maxOperations }, limits).count);
 }

@@ -149,19 +149,54 @@ describe("the breaker", () => {
 });
 
 describe("the brake", () => {
-  test("R3 five operations refused in a row pause: a bad deploy must not burn the queue", async () => {
-    const engine = await world.engine({ batch: { maxOperations: 1 } });
+  const refuseAll = (): void => {
     world.backend.judge = () => ({ status: 422, outcome: "rejected", error: { code: "VALIDATION_ERROR", message: "no" } });
+  };
+  const eight = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => `UPDATE d${n}` as const);
+
+  test.each([1, 3, 50])(
+    "R3 five operations refused in a row pause, %i in a request: a bad deploy must not burn the queue",
+    async (maxOperations) => {
+      const engine = await world.engine({ autoStart: false, batch: { maxOperations } });
+      refuseAll();
+      await world.enqueue(engine, eight);
+      engine.start();
+      expect(await world.drain(engine)).toEqual({ empty: false, reason: "mass_rejection" });
+      expect(await engine.status()).toMatchObject({ failed: 5, pending: 3, conserved: true });
+      world.backend.judge = () => undefined;
+      await world.run(engine.resume());
+      expect(await world.drain(engine)).toEqual({ empty: true });
+      expect(world.backend.appliedIds).toEqual(["d6", "d7", "d8"]);
+    },
+  );
+
+  test("R3 after a restart one operation is tried: refused too, it pauses again; accepted, all go on", async () => {
+    const first = await world.engine();
+    refuseAll();
+    await world.enqueue(first, eight);
+    await world.drain(first);
+    await world.run(first.close());
+    const second = await world.engine();
+    expect(await world.drain(second)).toEqual({ empty: false, reason: "mass_rejection" });
+    expect(await second.status()).toMatchObject({ failed: 6, pending: 2, conserved: true });
+    await world.run(second.close());
+    world.backend.judge = () => undefined;
+    const third = await world.engine();
+    expect(await world.drain(third)).toEqual({ empty: true });
+    expect(world.backend.appliedIds).toEqual(["d7", "d8"]);
+  });
+
+  test("R3 once one has succeeded, requests are full", async () => {
+    const engine = await world.engine({ autoStart: false });
     await world.enqueue(
       engine,
-      [1, 2, 3, 4, 5, 6, 7, 8].map((n) => `UPDATE d${n}`),
+      Array.from({ length: 30 }, (_, n) => `UPDATE d${n}` as const),
     );
-    expect(await world.drain(engine)).toEqual({ empty: false, reason: "mass_rejection" });
-    expect(await engine.status()).toMatchObject({ failed: 5, pending: 3, conserved: true });
-    world.backend.judge = () => undefined;
-    await world.run(engine.resume());
+    engine.start();
     expect(await world.drain(engine)).toEqual({ empty: true });
-    expect(world.backend.appliedIds).toEqual(["d6", "d7", "d8"]);
+    expect(world.transport.to(OPS).map(({ json }) => (json as { payload: { operations: unknown[] } }).payload.operations.length)).toEqual([
+      5, 25,
+    ]);
   });
 
   test("R3 a success in between releases it", async () => {

@@ -277,7 +277,8 @@ export class SyncEngine {
   }
 
   async #liftPause(isMeant: (pause: Pause) => boolean, who: "person" | "restart" = "person"): Promise<void> {
-    if ((await liftPause(this.#context, this.#currentAccount(), isMeant, who)) !== undefined) this.#processor.releaseBrake();
+    const lifted = await liftPause(this.#context, this.#currentAccount(), isMeant, who);
+    if (lifted !== undefined) this.#processor.releaseBrake(who === "restart" && lifted.reason === "mass_rejection");
   }
 
   #append(prepared: Prepared): Operation {
