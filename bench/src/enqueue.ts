@@ -1,6 +1,6 @@
 import { benchEngine } from "./engine.ts";
 import type { Comparison, Contender } from "./measure.ts";
-import { rawSqlite } from "./raw-sqlite.ts";
+import { BARE, rawSqlite, SAME_CONTENT, type Table } from "./raw-sqlite.ts";
 import { updateOf } from "./workload.ts";
 
 /** `callers` at once, each awaiting its own durable enqueue, one after the other. */
@@ -41,22 +41,30 @@ function many(size: number, units: number, encrypted: boolean): Contender {
   };
 }
 
+interface Way {
+  readonly what: string;
+  readonly units: number;
+  readonly perTransaction: number;
+  readonly ours: (encrypted: boolean) => Contender;
+  /** Plain, against a table with the same content. Encrypted: 0.6. */
+  readonly goal: number;
+}
+
 export function enqueueComparisons(scale: number): readonly Comparison[] {
   const one = 2000 * scale;
   const hundred = 30_000 * scale;
   const thousand = 60_000 * scale;
-  return [
-    { suite: "enqueue", what: "1 caller awaiting each, plain", ours: callers(1, one, false), limit: rawSqlite(one, 1), goal: 0.85 },
-    { suite: "enqueue", what: "1 caller awaiting each, encrypted", ours: callers(1, one, true), limit: rawSqlite(one, 1), goal: 0.6 },
-    { suite: "enqueue", what: "100 callers, plain", ours: callers(100, hundred, false), limit: rawSqlite(hundred, 100), goal: 0.65 },
-    { suite: "enqueue", what: "100 callers, encrypted", ours: callers(100, hundred, true), limit: rawSqlite(hundred, 100), goal: 0.6 },
-    { suite: "enqueue", what: "enqueueMany(1000), plain", ours: many(1000, thousand, false), limit: rawSqlite(thousand, 1000), goal: 0.75 },
-    {
-      suite: "enqueue",
-      what: "enqueueMany(1000), encrypted",
-      ours: many(1000, thousand, true),
-      limit: rawSqlite(thousand, 1000),
-      goal: 0.6,
-    },
+  const ways: readonly Way[] = [
+    { what: "1 caller awaiting each", units: one, perTransaction: 1, ours: (encrypted) => callers(1, one, encrypted), goal: 0.85 },
+    { what: "100 callers", units: hundred, perTransaction: 100, ours: (encrypted) => callers(100, hundred, encrypted), goal: 0.65 },
+    { what: "enqueueMany(1000)", units: thousand, perTransaction: 1000, ours: (encrypted) => many(1000, thousand, encrypted), goal: 0.75 },
   ];
+  return ways.flatMap(({ what, units, perTransaction, ours, goal }) => {
+    const against = (table: Table): Contender => rawSqlite(units, perTransaction, table);
+    return [
+      { suite: "enqueue", what: `${what}, plain`, ours: ours(false), limit: against(SAME_CONTENT), goal },
+      { suite: "enqueue", what: `${what}, encrypted`, ours: ours(true), limit: against(SAME_CONTENT), goal: 0.6 },
+      { suite: "enqueue", what: `${what}, plain, to bare rows`, ours: ours(false), limit: against(BARE) },
+    ];
+  });
 }

@@ -11,8 +11,8 @@ export interface Comparison {
   readonly what: string;
   readonly ours: Contender;
   readonly limit: Contender;
-  /** ours ÷ limit must be at least this. */
-  readonly goal: number;
+  /** ours ÷ limit must be at least this. None: shown for orientation. */
+  readonly goal?: number;
 }
 export interface Spread {
   readonly min: number;
@@ -27,8 +27,8 @@ export interface Row {
   readonly limit: Spread;
   /** Round by round, so that a machine that speeds up or slows down does so for both. */
   readonly ratio: Spread;
-  readonly goal: number;
-  readonly met: boolean;
+  readonly goal: number | undefined;
+  readonly met: boolean | undefined;
 }
 
 export function spread(values: readonly number[]): Spread {
@@ -73,6 +73,6 @@ export async function compare(comparison: Comparison, rounds: number, note: (tex
     limit: spread(limit),
     ratio,
     goal: comparison.goal,
-    met: ratio.median >= comparison.goal,
+    met: comparison.goal === undefined ? undefined : ratio.median >= comparison.goal,
   };
 }

@@ -11,8 +11,8 @@ function cells(row: Row): readonly string[] {
     span(row.ours, row.unit),
     span(row.limit, row.unit),
     ratio(row.ratio),
-    `≥ ${row.goal.toFixed(2)}`,
-    row.met ? "yes" : "NO",
+    row.goal === undefined ? "" : `≥ ${row.goal.toFixed(2)}`,
+    row.met === undefined ? "" : row.met ? "yes" : "NO",
   ];
 }
 const HEAD = ["what", "ours", "limit", "ratio", "goal", "met"];

@@ -48,30 +48,31 @@ export function uuidV4(random: RandomBytes): string {
 
 /**
  * A maker of UUID v7 values that never go back within one process (RFC 9562 §6.2, method 1: a 12-bit counter
- * in `rand_a`): a clock set backwards keeps counting in the last millisecond seen.
+ * in `rand_a`): a clock set backwards keeps counting in the last millisecond seen. `newUuidV4` gives the random bits.
  */
-export function uuidV7Maker(random: RandomBytes): (now: EpochMs) => OperationId {
+export function uuidV7Maker(newUuidV4: () => string): (now: EpochMs) => OperationId {
   let lastMs = 0;
   let counter = 0;
+  let time = "";
   return (now) => {
     // A clock with a fraction would restart the counter within one millisecond, and ids would go back.
     const nowMs = Math.floor(now);
     if (nowMs > lastMs) {
       lastMs = nowMs;
       counter = 0;
+      time = timePart(lastMs);
     } else if (++counter > 0xfff) {
       lastMs += 1;
       counter = 0;
+      time = timePart(lastMs);
     }
-    const bytes = random(16);
-    let ms = lastMs;
-    for (let i = 5; i >= 0; i--) {
-      bytes[i] = ms % 256;
-      ms = Math.floor(ms / 256);
-    }
-    bytes[6] = 0x70 | (counter >> 8);
-    bytes[7] = counter & 0xff;
-    bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
-    return format(bytes) as OperationId;
+    // The last 16 digits of a v4 carry the variant already.
+    return `${time}${HEX[0x70 | (counter >> 8)]}${HEX[counter & 0xff]}${newUuidV4().slice(18)}` as OperationId;
   };
+}
+
+/** The 48-bit time and the hyphens around it. */
+function timePart(ms: number): string {
+  const digits = ms.toString(16).padStart(12, "0");
+  return `${digits.slice(0, 8)}-${digits.slice(8)}-`;
 }

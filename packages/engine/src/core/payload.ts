@@ -26,9 +26,11 @@ export type CheckedPayload =
     };
 
 interface Frame {
+  /** For cycles. */
   readonly source: object;
   /** `undefined`: an array. */
   readonly names: readonly string[] | undefined;
+  /** Of an object whole at first, and each member is checked and replaced where it has to be; a list grows with what was checked. */
   readonly copy: { [name: string | number]: unknown };
   readonly length: number;
   index: number;
@@ -99,7 +101,9 @@ function walk(input: unknown, limits: PayloadLimits, stack: Frame[]): { readonly
     }
     if (atLeastBytes > limits.maxBytes) throw TOO_LARGE;
     if (frame === undefined) root = copy;
-    else frame.copy[frame.names === undefined ? frame.index - 1 : (frame.names[frame.index - 1] as string)] = copy;
+    else if (frame.names === undefined) frame.copy[frame.index - 1] = copy;
+    // `Object.is`, because -0 becomes 0.
+    else if (!Object.is(copy, value)) frame.copy[frame.names[frame.index - 1] as string] = copy;
     if (opened !== undefined) {
       stack.push(opened);
       frame = opened;
@@ -113,11 +117,14 @@ function walk(input: unknown, limits: PayloadLimits, stack: Frame[]): { readonly
         continue;
       }
       const name: string | undefined = frame.names?.[frame.index];
-      value = (frame.source as { readonly [key: string | number]: unknown })[name ?? frame.index];
+      value = name === undefined ? (frame.source as readonly unknown[])[frame.index] : frame.copy[name];
       frame.index += 1;
       if (name === undefined) break;
       if (DANGEROUS.has(name)) return "has a name that is not allowed";
-      if (value === undefined) continue;
+      if (value === undefined) {
+        delete frame.copy[name];
+        continue;
+      }
       atLeastBytes += name.length + 4;
       break;
     }
@@ -129,8 +136,10 @@ function openFrame(source: object): Frame | string {
   const prototype: unknown = Object.getPrototypeOf(source);
   // Plain in any realm: an object of another frame or worker has another Object.prototype.
   if (prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(prototype) !== null) return instanceProblem(source);
-  const names = Object.keys(source);
-  return { source, names, copy: {}, length: names.length, index: 0 };
+  // One native copy: member by member costs three times as much.
+  const copy = { ...source } as Frame["copy"];
+  const names = Object.keys(copy);
+  return { source, names, copy, length: names.length, index: 0 };
 }
 
 function cycleIn(value: object, stack: readonly Frame[]): string | undefined {

@@ -52,7 +52,7 @@ export class Intake {
 
   constructor(context: EngineContext) {
     this.#context = context;
-    this.#newId = uuidV7Maker((length) => context.platform.random.bytes(length));
+    this.#newId = uuidV7Maker(() => context.queue.newUuid());
   }
 
   plain(input: EnqueueInput): Prepared {
@@ -140,18 +140,22 @@ export class Intake {
       throw invalid(`expiresAt must be in milliseconds since the epoch, got ${expiresAt}`);
     if (traceId !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(traceId))
       throw invalid("traceId must be a lowercase UUID");
-    return {
+    const content: OperationContent = {
       id,
       type,
       version,
       entityType: ref.entityType,
       entityId: ref.entityId,
       payload,
-      ...(baseVersion === undefined ? {} : { base: { version: baseVersion } }),
       key: queue.newUuid() as IdempotencyKey,
       traceId: (traceId ?? queue.newUuid()) as TraceId,
       txnToken: `txn-${id}`,
       createdAt: now,
+    };
+    if (baseVersion === undefined && expiresAt === undefined) return content;
+    return {
+      ...content,
+      ...(baseVersion === undefined ? {} : { base: { version: baseVersion } }),
       ...(expiresAt === undefined ? {} : { expiresAt: expiresAt as EpochMs }),
     };
   }

@@ -21,9 +21,16 @@ export function packSegment(
   if (count === 0) throw new TypeError("a segment needs at least one operation");
   if (entityTags.length !== count)
     throw new TypeError(`a segment of ${count} operations needs ${count} entity tags, got ${entityTags.length}`);
-  if (lines.some((line) => line.includes("\n"))) throw new TypeError("content must be one line: JSON without raw line breaks");
+  const text = lines.join("\n");
+  if (lineBreaksIn(text) !== count - 1) throw new TypeError("content must be one line: JSON without raw line breaks");
   const columns = { segmentId, account, count, ...ids, entityTags };
-  return after(sealText(keys, placeOf(storeId, columns), lines.join("\n")), (body) => ({ ...columns, body }));
+  return after(sealText(keys, placeOf(storeId, columns), text), (body) => ({ ...columns, body }));
+}
+
+function lineBreaksIn(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) count += 1;
+  return count;
 }
 
 /** The lines of a segment, in order of seq, unparsed. @throws SyncError `UNREADABLE`, or `WRONG_KEY`. */

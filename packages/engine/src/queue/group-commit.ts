@@ -90,7 +90,7 @@ export class GroupCommit {
         ? await Promise.all(packed.map(async (segment) => segment))
         : (packed as NewSegment[]);
       const firsts = await this.#world.store.append(segments);
-      seqs = segments.flatMap((segment, index) => Array.from({ length: segment.count }, (_, i) => ((firsts[index] as number) + i) as Seq));
+      seqs = seqsOf(segments, firsts);
     } catch (error) {
       if (!final) return false;
       for (const entry of group) entry.reject(asSyncError(error));
@@ -138,6 +138,14 @@ export class GroupCommit {
     close();
     return segments;
   }
+}
+
+function seqsOf(segments: readonly NewSegment[], firsts: readonly Seq[]): readonly Seq[] {
+  const seqs: Seq[] = [];
+  segments.forEach(({ count }, index) => {
+    for (let i = 0; i < count; i++) seqs.push(((firsts[index] as number) + i) as Seq);
+  });
+  return seqs;
 }
 
 function asSyncError(error: unknown): SyncError {

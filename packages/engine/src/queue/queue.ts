@@ -38,7 +38,7 @@ export class DurableQueue {
   }
 
   newUuid(): string {
-    return uuidV4((length) => this.#random.bytes(length));
+    return this.#random.uuid?.() ?? uuidV4((length) => this.#random.bytes(length));
   }
 
   accountTag(identity: AccountIdentity): AccountTag {

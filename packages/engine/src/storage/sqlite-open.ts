@@ -66,8 +66,9 @@ function configure(db: DatabaseSync, path: string): void {
   // macOS answers fsync before the drive has written; elsewhere this changes nothing.
   db.exec("PRAGMA fullfsync = ON");
   db.exec("PRAGMA temp_store = MEMORY");
-  // A segment of 1000 operations is 600 KB: with the default of 1000 pages every sixth commit would pay for a checkpoint.
-  db.exec("PRAGMA wal_autocheckpoint = 2000");
+  // A log that was written before and starts over grows no file, so its sync is a third cheaper: it starts over early. Measured: 250 pages
+  // 161 µs a commit, 1000 183, 2000 224; a segment of 1000 operations costs the same with each.
+  db.exec("PRAGMA wal_autocheckpoint = 250");
   db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`);
 }
 

@@ -65,7 +65,7 @@ export class ContractWorld {
   constructor(place: StorePlace, seed: number | string = 1) {
     this.#place = place;
     this.random = new SeededRandom(seed);
-    this.#newId = uuidV7Maker((length) => this.random.bytes(length));
+    this.#newId = uuidV7Maker(() => this.newUuid());
   }
 
   async open(): Promise<OpenedStore> {

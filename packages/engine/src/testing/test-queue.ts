@@ -1,4 +1,4 @@
-import { type EpochMs, type IdempotencyKey, type OperationId, type TraceId, uuidV7Maker } from "@guardian-sync/protocol";
+import { type EpochMs, type IdempotencyKey, type OperationId, type TraceId, uuidV4, uuidV7Maker } from "@guardian-sync/protocol";
 import type { Event } from "../core/lifecycle.ts";
 import type { OperationContent } from "../format/index.ts";
 import type { AccountTag, Counts, Seq, StoreAdapter } from "../ports/index.ts";
@@ -21,7 +21,7 @@ export class TestQueue {
     this.world = world;
     this.queue = queue;
     this.account = account;
-    this.#newId = uuidV7Maker((length) => world.random.bytes(length));
+    this.#newId = uuidV7Maker(() => uuidV4((length) => world.random.bytes(length)));
   }
 
   static async open(world: TestWorld, store: StoreAdapter = world.store, identity: AccountIdentity = ADA): Promise<TestQueue> {
