@@ -4,7 +4,7 @@ import { type State, stateOf } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/order.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
 import type { Receipt } from "../format/index.ts";
-import type { AccountTag, EntityTag, Seq } from "../ports/index.ts";
+import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
@@ -48,11 +48,12 @@ async function decide(
   const { settlement, sent } = recording;
   const current = new Map((await view.bySeq(sent.map(({ operation }) => operation.seq))).map((operation) => [operation.seq, operation]));
   const moved = new Map<Seq, State>();
+  const known = await knownEntities(view, settlement, [...current.values()]);
   for (const { index, verdict } of settlement.moves) {
     const operation = current.get((sent[index] as SendableRecord).operation.seq);
     // Somebody decided already (a restored file, an operator); a verdict that comes late changes nothing.
     if (operation?.phase !== "sealed") continue;
-    moved.set(operation.seq, await move(context, view, change, operation, verdict, recording.elapsedMs, told));
+    moved.set(operation.seq, await move(context, view, change, operation, { verdict, known, elapsedMs: recording.elapsedMs }, told));
   }
   if (settlement.charge !== undefined)
     charge(
@@ -79,13 +80,18 @@ async function decide(
   if (lane.dueAt !== view.global.dueAt || lane.failures !== view.global.failures) change.putGlobalLane(lane);
 }
 
+interface Answered {
+  readonly verdict: OperationVerdict;
+  readonly elapsedMs: number;
+  readonly known: ReadonlyMap<EntityTag, EntityRow>;
+}
+
 async function move(
   context: EngineContext,
   view: AccountView,
   change: ChangeSet,
   operation: QueuedOperation,
-  verdict: OperationVerdict,
-  elapsedMs: number,
+  { verdict, elapsedMs, known: entities }: Answered,
   told: (() => void)[],
 ): Promise<State> {
   const { code, status, version } = verdict;
@@ -103,7 +109,7 @@ async function move(
   });
   if (version !== undefined && state === "succeeded") {
     // The one before it may stand in the same answer.
-    const known = change.entity(operation.entityTag) ?? (await view.entities([operation.entityTag]))[0];
+    const known = change.entity(operation.entityTag) ?? entities.get(operation.entityTag);
     // Own results in a row, nobody else between: what was written against any of them was written against this one.
     const follows = known !== undefined && (version === known.version + 1 || version === known.version);
     const chainFrom = follows ? known.chainFrom : version - 1;
@@ -112,6 +118,17 @@ async function move(
   if (state !== "succeeded" && state !== "cancelled") await holdIfNeeded(view, change, operation, state);
   told.push(() => tellEnding(context, operation, state, verdict, elapsedMs, lastError));
   return state;
+}
+
+/** The rows of all entities that an answer may give a version to, in one read. */
+async function knownEntities(
+  view: AccountView,
+  settlement: Settlement,
+  sent: readonly QueuedOperation[],
+): Promise<ReadonlyMap<EntityTag, EntityRow>> {
+  if (!settlement.moves.some(({ verdict }) => verdict.version !== undefined)) return new Map();
+  const rows = await view.entities([...new Set(sent.map(({ entityTag }) => entityTag))]);
+  return new Map(rows.map((row) => [row.entityTag, row]));
 }
 
 /**
@@ -207,6 +224,8 @@ async function renumber(
   const numbers = sent.flatMap(({ row }) => (row !== null && row.opNumber > 0 ? [row.opNumber] : []));
   if (moved.size === 0 || numbers.length === 0) return view.detail.nextOpNumber;
   let next = Math.min(...numbers) + settlement.moves.filter(({ verdict }) => verdict.consumesNumber).length;
+  // Nothing else was sealed, and that is how it nearly always is.
+  if (view.row.counts.sealed === moved.size) return next;
   for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
     if (moved.has(operation.seq) || (operation.row?.opNumber ?? 0) === 0) continue;
     if (operation.row?.opNumber !== next) change.touch(operation, { opNumber: next });
