@@ -69,6 +69,20 @@ describe("a batch that fails as a whole", () => {
     expect(await engine.status()).toMatchObject({ failed: 1, succeeded: 7 });
   });
 
+  test("Q2 what was sealed with one that is then held waits behind it, though its bytes were fixed already", async () => {
+    const engine = await world.engine({ ...fast, autoStart: false });
+    world.transport.next(OPS, broken);
+    world.backend.judge = ({ entity_id }) =>
+      entity_id === "a" ? { status: 422, outcome: "rejected", error: { code: "VALIDATION_ERROR", message: "no" } } : undefined;
+    await world.enqueue(engine, ["CREATE a", "UPDATE b", "UPDATE c", "UPDATE d", "UPDATE a"]);
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: false, reason: "blocked" });
+    expect(
+      world.transport.to(OPS).flatMap((request, index) => (index === 0 ? [] : operationsIn(request).map(({ entity_id }) => entity_id))),
+    ).toEqual(["a", "b", "c", "d"]);
+    expect(await engine.status()).toMatchObject({ failed: 1, succeeded: 3, pending: 1, conserved: true });
+  });
+
   test("X7 one that is too large for the server is found, and alone refused", async () => {
     const engine = await world.engine(fast);
     poison("d2", refused(413, "PAYLOAD_TOO_LARGE"));

@@ -194,7 +194,8 @@ export async function finishReleases(context: Pick<DeskContext, "queue">, accoun
 
 /**
  * Something left the sequence without consuming its number, so nothing behind it can have been executed: what is sealed behind the
- * request is opened, too. It would otherwise go before the ones that this answer has just opened.
+ * request is opened, too. It would otherwise go before the ones that this answer has just opened. And what is sealed behind one that
+ * now holds its entity has to wait for it like everything else of that entity.
  */
 async function unsealBehind(
   context: EngineContext,
@@ -206,9 +207,15 @@ async function unsealBehind(
 ): Promise<void> {
   const isBroken = settlement.moves.some(({ verdict }) => !verdict.consumesNumber && verdict.event !== "park");
   const isNumbered = [...sent.values()].some(({ row }) => (row?.opNumber ?? 0) > 0);
-  if (!isBroken || !isNumbered) return;
+  const held = new Set<EntityTag>();
+  for (const [seq, state] of moved) {
+    const operation = sent.get(seq);
+    if (operation !== undefined && holdsEntity(state, operation.content.type)) held.add(operation.entityTag);
+  }
+  if (!isNumbered || (!isBroken && held.size === 0)) return;
   for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
     if (sent.has(operation.seq) || (operation.row?.opNumber ?? 0) === 0) continue;
+    if (!isBroken && !held.has(operation.entityTag)) continue;
     moved.set(operation.seq, unseal(context, change, operation));
   }
 }
