@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, platform, release } from "node:os";
 import { parseArgs } from "node:util";
-import { drainRow } from "./drain.ts";
+import { drainRows } from "./drain.ts";
 import { enqueueComparisons } from "./enqueue.ts";
 import { compare, type Row } from "./measure.ts";
 import { nextOperationRow } from "./next-operation.ts";
@@ -51,8 +51,8 @@ const wants = (name: (typeof SUITES)[number]): boolean => suite === undefined ||
 
 if (wants("enqueue")) for (const comparison of enqueueComparisons(full ? 4 : 1)) rows.push(await compare(comparison, ROUNDS, note));
 if (wants("drain")) {
-  rows.push(await drainRow(50, full ? 200 : 40, false, ROUNDS, note));
-  rows.push(await drainRow(50, full ? 200 : 40, true, ROUNDS, note));
+  rows.push(...(await drainRows(50, full ? 200 : 40, false, ROUNDS, note)));
+  rows.push(...(await drainRows(50, full ? 200 : 40, true, ROUNDS, note)));
 }
 if (wants("next"))
   for (const pending of full || suite === "next" ? [1000, 100_000, 1_000_000] : [1000, 100_000])

@@ -93,6 +93,13 @@ export function settle(input: SettlementInput): Settlement {
   return judgement.kind === "operations" ? settleResults(input, judgement.results) : settleFault(input, judgement);
 }
 
+/** Everything was applied as it was sent, and the answer asks for nothing. */
+export function isPlainSuccess({ moves, failed, breaker, batch, ...asks }: Settlement, count: number): boolean {
+  const isAsked = Object.values(asks).some((ask) => ask !== undefined);
+  if (isAsked || failed || breaker !== "success" || batch !== "grow" || moves.length !== count) return false;
+  return moves.every(({ verdict }) => verdict.step === "succeed" && verdict.consumesNumber);
+}
+
 function settleResults(input: SettlementInput, results: readonly OperationVerdict[]): Settlement {
   const moves: { readonly index: number; readonly verdict: OperationVerdict }[] = [];
   let stuck: { readonly index: number; readonly verdict: OperationVerdict } | undefined;

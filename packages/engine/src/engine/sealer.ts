@@ -22,10 +22,17 @@ export interface SealRequest {
   readonly capabilities: Capabilities;
   readonly maxOperations: number;
   readonly maxBytes: number;
+  /** Entities in a request that has no answer yet: what was written against a version of one waits for it. */
+  readonly behind?: ReadonlySet<EntityTag>;
 }
 export type SealResult =
   /** Bytes are fixed and durable. */
-  | { readonly kind: "sealed"; readonly records: readonly SendableRecord[] }
+  | {
+      readonly kind: "sealed";
+      readonly records: readonly SendableRecord[];
+      /** Of the account, right after. */
+      readonly revision: number;
+    }
   /** Something moved out of the way; look again. */
   | { readonly kind: "moved" }
   | { readonly kind: "wait"; readonly until: number }
@@ -115,7 +122,7 @@ async function decide(
     };
   });
   if (opNumber !== view.detail.nextOpNumber) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber });
-  return { kind: "sealed", records };
+  return { kind: "sealed", records, revision: view.row.revision + 1 };
 }
 
 function wasSent({ detail }: QueuedOperation): boolean {
@@ -154,6 +161,7 @@ function take(
     const operation = window[step.index] as QueuedOperation;
     // An operation of this entity has just been parked: the next look sees the hold.
     if (parked.has(operation.entityTag)) break;
+    if (operation.content.base !== undefined && request.behind?.has(operation.entityTag) === true) break;
     if (step.do !== "send") {
       taken.aside.push({ operation, step });
       taken.looked += 1;
