@@ -1,5 +1,6 @@
 /** The command beside an app that has the queue open. */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createSyncEngine, defineEntity, type Platform, type SyncEngine } from "guardian-sync";
 import { sqliteStore } from "guardian-sync/sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -28,7 +29,10 @@ test("C2 an app enqueues and sends while the queue is looked at, exported and ch
   let isBusy = true;
   let created = 3;
   const work = (async () => {
-    while (isBusy) await create(`ok-${++created}`);
+    while (isBusy) {
+      await create(`ok-${++created}`);
+      await sleep(2);
+    }
   })();
   const results = await Promise.all([
     run("status", "--json"),

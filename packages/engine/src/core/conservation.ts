@@ -6,6 +6,20 @@ export interface Conservation {
   readonly difference: number;
 }
 
+/** Before anything was enqueued. */
+export const NO_COUNTS: Counts = {
+  enqueued: 0,
+  pending: 0,
+  sealed: 0,
+  succeeded: 0,
+  failed: 0,
+  parked: 0,
+  archived: 0,
+  conflict: 0,
+  cancelled: 0,
+  quarantined: 0,
+};
+
 /** Law Q1: every operation that was ever enqueued stands in exactly one of the other counters. */
 export function conserved(counts: Counts): Conservation {
   let difference = counts.enqueued;

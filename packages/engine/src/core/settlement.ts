@@ -85,7 +85,7 @@ export interface Settlement {
 }
 
 /** After `CONCURRENT_REQUEST`: the first request with this key is still running. */
-const CONCURRENT_MS = 2000;
+export const CONCURRENT_MS = 2000;
 
 /** What one judged answer does to the operations that were in the request, to the lane and to the engine. */
 export function settle(input: SettlementInput): Settlement {

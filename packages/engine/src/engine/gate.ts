@@ -9,7 +9,7 @@ import {
   stepBreaker,
 } from "../core/breaker.ts";
 import { holdRemainingMs } from "../core/rate-limit.ts";
-import type { Settlement } from "../core/settlement.ts";
+import { CONCURRENT_MS, type Settlement } from "../core/settlement.ts";
 import type { AccountTag, MonotonicMs } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { OriginState } from "../queue/origin-state.ts";
@@ -59,8 +59,9 @@ export class Gate {
     const breaker = breakerAllows(this.#breaker, now, settings.breaker);
     if (!breaker.allowed) return closed("breaker_open", now, breaker.retryInMs);
     const backoffMs = view.global.dueAt - now;
-    // No backoff is that long: it was written before the clock was set back.
-    return backoffMs > 0 && backoffMs <= settings.backoff.maxDelayMs ? closed("backoff", now, backoffMs) : undefined;
+    // No wait of a lane is longer: it was written before the clock was set back.
+    const longestMs = Math.max(settings.backoff.maxDelayMs, CONCURRENT_MS);
+    return backoffMs > 0 && backoffMs <= longestMs ? closed("backoff", now, backoffMs) : undefined;
   }
 
   /** A request starts: behind an open breaker that has cooled down, it is the probe. */

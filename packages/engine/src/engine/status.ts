@@ -1,6 +1,6 @@
 import type { CapabilityLevel, EpochMs } from "@guardian-sync/protocol";
-import { conserved } from "../core/conservation.ts";
-import type { Counts, LockRow, Seq } from "../ports/index.ts";
+import { conserved, NO_COUNTS } from "../core/conservation.ts";
+import type { LockRow, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { EngineContext } from "./context.ts";
 import { nowOf } from "./context.ts";
@@ -85,16 +85,3 @@ export async function oldestPendingAgeMs(view: AccountView, now: EpochMs): Promi
 function lockOf(row: LockRow | undefined, mine: boolean): EngineStatus["lock"] {
   return row === undefined || row.released ? null : { owner: row.owner, fence: row.fence, heartbeatAt: row.heartbeatAt, mine };
 }
-
-const NO_COUNTS: Counts = {
-  enqueued: 0,
-  pending: 0,
-  sealed: 0,
-  succeeded: 0,
-  failed: 0,
-  parked: 0,
-  archived: 0,
-  conflict: 0,
-  cancelled: 0,
-  quarantined: 0,
-};

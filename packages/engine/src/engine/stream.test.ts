@@ -114,7 +114,7 @@ describe("a stream of requests", () => {
     expect(await engine.status()).toMatchObject({ failed: 1, pending: 1, sealed: 0, conserved: true });
   });
 
-  test("X4 what was written against a version waits for the answer that gives it", async () => {
+  test("Q2 what was written against a version waits for the answer that gives it", async () => {
     const engine = await going([]);
     for (const [entityId, baseVersion] of [
       ["a", 1],

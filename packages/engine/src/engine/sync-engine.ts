@@ -5,11 +5,11 @@ import type { AccountTag, LockRow } from "../ports/index.ts";
 import type { EngineContext } from "./context.ts";
 import type { OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
+import { Fates } from "./fates.ts";
 import { FailedList, type KeptOperation, type Page } from "./failed.ts";
 import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
 import { LockKeeper } from "./lock-keeper.ts";
-import { Operation, type OperationBackstage, type OperationStatus, type Settled } from "./operation.ts";
-import { statusByReceipt, statusInQueue } from "./outcome-of.ts";
+import { Operation, type OperationBackstage } from "./operation.ts";
 import { Processor } from "./processor.ts";
 import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
 import { cancelOperation } from "./cancel.ts";
@@ -29,8 +29,6 @@ export interface DrainResult {
 }
 
 const DRAIN_TIMEOUT_MS = 60_000;
-/** While somebody waits for a verdict that another process will write: how often the file is asked whether it changed. */
-const WATCH_EVERY_MS = 500;
 
 /** The engine of one queue file in one process. Made by `createSyncEngine`. */
 export class SyncEngine {
@@ -39,25 +37,19 @@ export class SyncEngine {
   readonly #lock: LockKeeper;
   readonly #processor: Processor;
   readonly #intake: Intake;
+  readonly #fates: Fates;
   /** One for all handles: a handle costs nothing but its own fields. */
   readonly #backstage: OperationBackstage = {
-    settled: (id) => this.#settled(id),
-    status: (id) => this.#statusOf(id),
+    settled: (id) => this.#fates.settled(id),
+    status: (id) => this.#fates.statusOf(id),
     cancel: (id, reason) => this.cancel(id, reason),
-    watch: (id, listener) => {
-      const off = this.#context.watchers.watch(id, listener);
-      void this.#look([id]);
-      this.#watchFile();
-      return off;
-    },
+    watch: (id, listener) => this.#fates.watch(id, listener),
   };
   #account: AccountTag | undefined;
   /** As last read, and what was sealed since. */
   #pendingGauge = 0;
   /** On their way to the disk. */
   #arriving = 0;
-  #cancelWatch: (() => void) | undefined;
-  #seenVersion = -1;
   #offConnectivity: (() => void) | undefined;
   #cancelUpkeep: (() => void) | undefined;
   #closed = false;
@@ -76,6 +68,7 @@ export class SyncEngine {
     this.#lock = new LockKeeper(context);
     this.#processor = new Processor(context, sessions, this.#lock);
     this.#intake = new Intake(context);
+    this.#fates = new Fates(context, () => this.#currentAccount());
     this.failed = new FailedList(
       context,
       () => this.#currentAccount(),
@@ -96,13 +89,6 @@ export class SyncEngine {
     };
     sessions.onSession = async (session) => {
       this.#account = session === null ? undefined : await context.queue.ensureAccount(session.account);
-    };
-    context.queue.onChanged = (change) => {
-      if (context.watchers.isEmpty) return;
-      for (const operation of change.changed) {
-        const { id } = operation.content;
-        if (context.watchers.isWatched(id)) context.watchers.tell(id, statusInQueue(operation));
-      }
     };
     this.#offConnectivity = context.platform.connectivity?.subscribe((online) => {
       context.events.emit({ type: "connection", online });
@@ -197,8 +183,7 @@ export class SyncEngine {
     await this.#context.queue.appender.settle();
     this.#offConnectivity?.();
     this.#cancelUpkeep?.();
-    this.#cancelWatch?.();
-    this.#context.watchers.clear();
+    this.#fates.close();
     this.#context.events.close();
     await this.#context.platform.transport.close();
     await this.#context.queue.opened.store.close();
@@ -330,68 +315,6 @@ export class SyncEngine {
 
   #handle(content: OperationContent, patch: JsonObject | null, stored: Promise<void>): Operation {
     return new Operation(content, patch, stored, this.#backstage);
-  }
-
-  #settled(id: OperationId): Promise<Settled> {
-    const { promise, isNew } = this.#context.watchers.settled(id);
-    if (isNew) {
-      void this.#look([id]);
-      this.#watchFile();
-    }
-    return promise;
-  }
-
-  async #statusOf(id: OperationId): Promise<OperationStatus> {
-    const found = await (await this.#context.queue.view(this.#currentAccount())).byId(id);
-    if (found === undefined) return { state: "unknown", attempts: 0, nextAttemptAt: null, lastError: null, settled: null };
-    return "operation" in found ? statusInQueue(found.operation) : statusByReceipt(found.receipt);
-  }
-
-  /** Never rejects: who waits goes on waiting, and the next change is looked at again. */
-  async #look(ids: readonly OperationId[]): Promise<void> {
-    try {
-      await this.#context.queue.appender.settle();
-      for (const id of ids) {
-        const status = await this.#statusOf(id);
-        if (status.state !== "unknown") this.#context.watchers.tell(id, status);
-      }
-    } catch (error) {
-      this.#lookFailed(error);
-    }
-  }
-
-  #lookFailed(error: unknown): void {
-    this.#context.settings.telemetry.logger.warning({
-      event_type: "look_failed",
-      msg: "The fate of an operation could not be read; it is looked at again.",
-      code: error instanceof SyncError ? error.code : "UNKNOWN",
-    });
-  }
-
-  /** Verdicts of this process are told directly; those that another process writes are noticed by the file's version. */
-  #watchFile(): void {
-    if (this.#cancelWatch !== undefined || this.#closed) return;
-    this.#cancelWatch = this.#context.platform.clock.schedule(WATCH_EVERY_MS, () => {
-      this.#cancelWatch = undefined;
-      void this.#checkFile();
-    });
-  }
-
-  async #checkFile(): Promise<void> {
-    const { watchers, queue } = this.#context;
-    const { watched } = watchers;
-    if (watched.length === 0 || this.#closed) return;
-    try {
-      const version = await queue.opened.store.dataVersion();
-      if (version !== this.#seenVersion) {
-        this.#seenVersion = version;
-        await this.#look(watched);
-      }
-    } catch (error) {
-      this.#lookFailed(error);
-    } finally {
-      this.#watchFile();
-    }
   }
 
   async #drained(): Promise<DrainResult | undefined> {

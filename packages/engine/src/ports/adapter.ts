@@ -14,6 +14,11 @@ export interface OpenedStore {
    * rest: it costs nothing while nobody writes. Absent where the platform cannot tell.
    */
   readonly watch?: (listener: () => void) => () => void;
+  /**
+   * The queue as it is now, for reading, whatever is written meanwhile; until it is closed. Absent where the platform has no reads of
+   * one moment that outlast a call.
+   */
+  readonly freeze?: () => Promise<QueueStore>;
 }
 
 /** What `sqliteStore(…)`, `memoryStore(…)` return: a store that is not open yet. */

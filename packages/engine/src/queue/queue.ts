@@ -1,4 +1,5 @@
 import { SyncError, uuidV4 } from "@guardian-sync/protocol";
+import { NO_COUNTS } from "../core/conservation.ts";
 import { type AccountDetail, accountTag, entityTag, openJson, parseAccountDetail } from "../format/index.ts";
 import type { AccountRow, AccountTag, Clock, EntityTag, Fence, Hash, LaneRow, OpenedStore, Random, Seq } from "../ports/index.ts";
 import { AccountView } from "./account-view.ts";
@@ -28,11 +29,13 @@ export class DurableQueue {
   readonly #reader: SegmentReader;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #hash: Hash;
 
   constructor(opened: OpenedStore, clock: Clock, random: Random, hash: Hash) {
     this.opened = opened;
     this.#clock = clock;
     this.#random = random;
+    this.#hash = hash;
     this.#reader = new SegmentReader(opened.store, opened.keys, hash);
     this.appender = new GroupCommit({ store: opened.store, keys: opened.keys, clock, newUuid: () => this.newUuid() });
   }
@@ -63,6 +66,18 @@ export class DurableQueue {
       });
     });
     return account;
+  }
+
+  /** Reads the queue as it is now, whatever is written meanwhile; where the platform cannot, as it is from read to read. */
+  async frozen<T>(read: (queue: DurableQueue) => Promise<T>): Promise<T> {
+    const store = await this.opened.freeze?.();
+    if (store === undefined) return read(this);
+    try {
+      const { keys, tagKey } = this.opened;
+      return await read(new DurableQueue({ store, keys, tagKey, fastLock: null, notices: [] }, this.#clock, this.#random, this.#hash));
+    } finally {
+      await store.close();
+    }
   }
 
   async view(account: AccountTag): Promise<AccountView> {
@@ -119,19 +134,7 @@ export class DurableQueue {
 }
 
 function emptyAccount(account: AccountTag): AccountRow {
-  const counts = {
-    enqueued: 0,
-    pending: 0,
-    sealed: 0,
-    succeeded: 0,
-    failed: 0,
-    parked: 0,
-    archived: 0,
-    conflict: 0,
-    cancelled: 0,
-    quarantined: 0,
-  };
-  return { account, revision: 0, counts, detail: null };
+  return { account, revision: 0, counts: NO_COUNTS, detail: null };
 }
 
 function emptyLane(account: AccountTag): LaneRow {

@@ -38,16 +38,9 @@ export function verifyIndex(queue: DurableQueue, account: AccountTag): Promise<R
 async function compare(queue: DurableQueue, account: AccountTag, isRepair: boolean): Promise<RebuildReport> {
   const { store } = queue.opened;
   for (let meeting = 0; meeting < MAX_MEETINGS; meeting++) {
-    const view = await queue.view(account);
-    const { revision, counts } = view.row;
-    if (revision === 0) return { changed: false, differences: [], operations: 0 };
-    const found = await readAll(queue, view);
-    const before = await store.readLanes(account);
-    const lanes = [found.global, ...found.holds.values()];
-    const differences = [...laneDifferences(before, lanes), ...countDifferences(counts, found.counts)];
-    // Read one by one: a queue that moved meanwhile shows differences that are none.
-    const row = await store.readAccount(account);
-    if (row?.revision !== revision || row.counts.enqueued !== counts.enqueued) continue;
+    const looked = await queue.frozen((frozen) => look(frozen, account));
+    if (looked === undefined) continue;
+    const { revision, counts, before, lanes, found, differences } = looked;
     if (differences.length === 0 || !isRepair) return { changed: false, differences, operations: found.operations };
     const kept = new Set<string>(lanes.map(({ lane }) => lane));
     const result = await store.commit({
@@ -61,6 +54,29 @@ async function compare(queue: DurableQueue, account: AccountTag, isRepair: boole
     if (result.ok) return { changed: true, differences, operations: found.operations };
   }
   return { changed: false, differences: ["the queue changed all the time; stop its processor, then try again"], operations: 0 };
+}
+
+interface Looked {
+  readonly revision: number;
+  readonly counts: Counts;
+  readonly before: readonly LaneRow[];
+  readonly lanes: readonly LaneRow[];
+  readonly found: Found;
+  readonly differences: readonly string[];
+}
+
+/** Undefined: the queue moved meanwhile, so that what was read one by one shows differences that are none. */
+async function look(queue: DurableQueue, account: AccountTag): Promise<Looked | undefined> {
+  const { store } = queue.opened;
+  const view = await queue.view(account);
+  const { revision, counts } = view.row;
+  const found = await readAll(queue, view);
+  const before = await store.readLanes(account);
+  const lanes = revision === 0 ? before : [found.global, ...found.holds.values()];
+  const differences = [...laneDifferences(before, lanes), ...countDifferences(counts, found.counts)];
+  const row = await store.readAccount(account);
+  const hasMoved = (row?.revision ?? 0) !== revision || (row?.counts ?? counts).enqueued !== counts.enqueued;
+  return hasMoved ? undefined : { revision, counts, before, lanes, found, differences };
 }
 
 interface Found {

@@ -1,6 +1,6 @@
 import { uuidV4 } from "@guardian-sync/protocol";
 import { openTagKey, plainKeyRing, sealTagKey, TAG_KEY_BYTES } from "../format/index.ts";
-import type { FastLock, KeyRing, OpenedStore, Random, StoreAdapter } from "../ports/index.ts";
+import type { FastLock, KeyRing, OpenedStore, QueueStore, Random, StoreAdapter } from "../ports/index.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import { MemoryStore } from "./memory-store.ts";
 
@@ -20,7 +20,8 @@ export function memoryStore({ disk = new MemoryDisk(), keys = plainKeyRing() }: 
     async open({ random }): Promise<OpenedStore> {
       const { storeId, tagKey } = disk.identity ?? (await identify(disk, keys, random));
       const opened = await openTagKey(keys, storeId, tagKey);
-      return { store: new MemoryStore(disk, storeId), keys, tagKey: opened, fastLock: new MemoryFastLock(disk), notices: [] };
+      const freeze = (): Promise<QueueStore> => Promise.resolve(new MemoryStore(disk.copy(), storeId));
+      return { store: new MemoryStore(disk, storeId), keys, tagKey: opened, fastLock: new MemoryFastLock(disk), notices: [], freeze };
     },
   };
 }

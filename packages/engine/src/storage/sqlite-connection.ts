@@ -47,6 +47,8 @@ export class SqliteConnection {
 
   /** Several reads of one moment. */
   snapshot<T>(effect: () => T): T {
+    // Inside a frozen connection all reads are of one moment.
+    if (this.#db.isTransaction) return effect();
     this.#statement("BEGIN").run();
     try {
       return effect();

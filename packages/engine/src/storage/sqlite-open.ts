@@ -3,6 +3,7 @@ import { SyncError, uuidV4 } from "@guardian-sync/protocol";
 import { sealTagKey, TAG_KEY_BYTES, utf8Encode } from "../format/index.ts";
 import type { KeyRing, MaybePromise, Random } from "../ports/index.ts";
 import { asOpenError, type FileIdentity, readIdentity } from "./sqlite-probe.ts";
+import { SqliteConnection } from "./sqlite-connection.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./sqlite-migrations.ts";
 
 /** Before it, a checkpoint that met a write could corrupt a database in WAL mode (https://www.sqlite.org/wal.html#walreset). */
@@ -22,6 +23,21 @@ export function openForWriting(
     refuseOldSqlite(db);
     configure(db, path);
     return { db, identity: migrate(db, path, identity) };
+  } catch (error) {
+    if (db?.isOpen === true) db.close();
+    throw asOpenError(error, path);
+  }
+}
+
+/** One moment of the file, for reading. While it is open, the -wal cannot start over. @throws SyncError */
+export function frozenConnection(path: string, timeout: number): SqliteConnection {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { timeout, readOnly: true });
+    db.exec("BEGIN");
+    // The moment is that of the first read.
+    db.prepare("SELECT count(*) FROM meta").get();
+    return new SqliteConnection(db);
   } catch (error) {
     if (db?.isOpen === true) db.close();
     throw asOpenError(error, path);

@@ -1,11 +1,11 @@
 import { SyncError } from "@guardian-sync/protocol";
 import { openTagKey } from "../format/index.ts";
-import type { KeyRing, OpenedStore, Random, StoreAdapter } from "../ports/index.ts";
+import type { KeyRing, OpenedStore, QueueStore, Random, StoreAdapter } from "../ports/index.ts";
 import { FileLock } from "./file-lock.ts";
 import { watchFile } from "./file-watch.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { checkEncryption, findKeys, type SqliteEncryption } from "./sqlite-keys.ts";
-import { newIdentity, openForWriting } from "./sqlite-open.ts";
+import { frozenConnection, newIdentity, openForWriting } from "./sqlite-open.ts";
 import { type FileIdentity, probeFile } from "./sqlite-probe.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 
@@ -53,7 +53,8 @@ async function open(path: string, encryption: SqliteEncryption | undefined, busy
     const store = new SqliteStore(new SqliteConnection(db), path, identity.storeId);
     // Every commit is written to the -wal, which stays while anybody has the file open.
     const watch = (listener: () => void): (() => void) => watchFile(`${path}-wal`, listener);
-    return { store, keys, tagKey, fastLock: new FileLock(`${path}.lock`), notices, watch };
+    const freeze = async (): Promise<QueueStore> => new SqliteStore(frozenConnection(path, busyTimeoutMs), path, identity.storeId);
+    return { store, keys, tagKey, fastLock: new FileLock(`${path}.lock`), notices, watch, freeze };
   } catch (error) {
     db.close();
     throw error;

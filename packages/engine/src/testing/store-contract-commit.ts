@@ -1,18 +1,6 @@
+import { NO_COUNTS } from "../core/conservation.ts";
 import { COUNTERS, type OpenedStore, type StoreCommit } from "../ports/index.ts";
-import {
-  ann,
-  at,
-  bob,
-  change,
-  codeOf,
-  type ContractWorld,
-  dump,
-  lockRow,
-  NO_COUNTS,
-  state,
-  tagOf,
-  type StoreCase,
-} from "./store-contract-world.ts";
+import { ann, at, bob, change, codeOf, type ContractWorld, dump, lockRow, state, tagOf, type StoreCase } from "./store-contract-world.ts";
 
 type Parts = Omit<StoreCommit, "account" | "expectRevision">;
 

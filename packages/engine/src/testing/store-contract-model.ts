@@ -1,7 +1,8 @@
+import { NO_COUNTS } from "../core/conservation.ts";
 import { hexOf } from "../format/index.ts";
 import type { AccountTag, NewSegment, OpenedStore, QueueStore, ReceiptRow } from "../ports/index.ts";
 import { MemoryDisk, memoryStore } from "../storage/memory.ts";
-import { ann, at, bob, type ContractWorld, dump, NO_COUNTS, state, STOPPED_CLOCK, tagOf, type StoreCase } from "./store-contract-world.ts";
+import { ann, at, bob, type ContractWorld, dump, state, STOPPED_CLOCK, tagOf, type StoreCase } from "./store-contract-world.ts";
 
 const STEPS = 250;
 const SEEDS = 3;

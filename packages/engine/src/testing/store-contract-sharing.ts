@@ -1,7 +1,25 @@
-import { ann, at, bob, change, codeOf, dump, lockRow, type StoreCase } from "./store-contract-world.ts";
+import { ann, at, bob, change, codeOf, dump, lockRow, state, type StoreCase } from "./store-contract-world.ts";
 
 /** Two connections to one place: two processes, or two tabs. */
 export const sharingCases: readonly StoreCase[] = [
+  {
+    title: "Q5 a frozen queue is the one of its moment, whatever is written meanwhile",
+    run: async (world, expect) => {
+      const opened = await world.open();
+      const { store, freeze } = opened;
+      const accounts = [ann(opened)];
+      await store.append([await world.segment(opened, ann(opened), 2)]);
+      const before = await dump(store, accounts);
+      const frozen = await freeze?.();
+      if (frozen === undefined) return;
+      await store.append([await world.segment(opened, ann(opened), 1)]);
+      await change(store, ann(opened), { putStates: [state(opened, ann(opened), 1)] });
+      expect(await dump(frozen, accounts)).toEqual(before);
+      expect(await dump(store, accounts)).not.toEqual(before);
+      await frozen.close();
+      await store.compact();
+    },
+  },
   {
     title: "Q2 two that append at once get different seqs, each in the order of its own calls, and both see everything",
     run: async (world, expect) => {

@@ -3,7 +3,6 @@ import { accountTag, encodeContent, entityTag, type OperationContent, openSegmen
 import type {
   AccountTag,
   Clock,
-  Counts,
   EntityTag,
   LockRow,
   NewSegment,
@@ -216,16 +215,3 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
     return error instanceof SyncError ? error.code : (error as Error).name;
   }
 }
-
-export const NO_COUNTS: Counts = {
-  enqueued: 0,
-  pending: 0,
-  sealed: 0,
-  succeeded: 0,
-  failed: 0,
-  parked: 0,
-  archived: 0,
-  conflict: 0,
-  cancelled: 0,
-  quarantined: 0,
-};

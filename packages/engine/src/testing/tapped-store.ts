@@ -12,7 +12,9 @@ export function tappedStore(adapter: StoreAdapter, taps: StoreTaps): StoreAdapte
     description: adapter.description,
     async open(world): Promise<OpenedStore> {
       const opened = await adapter.open(world);
-      return { ...opened, store: tapped(opened.store, taps) };
+      const { freeze } = opened;
+      const frozen = freeze === undefined ? {} : { freeze: async () => tapped(await freeze(), taps) };
+      return { ...opened, store: tapped(opened.store, taps), ...frozen };
     },
   };
 }
