@@ -39,6 +39,7 @@ export function applyCommit(disk: MemoryDisk, change: StoreCommit): number {
   for (const lane of change.putLanes ?? []) disk.lanes.set(laneKey(lane.account, lane.lane), { ...lane });
   for (const lane of change.dropLanes ?? []) disk.lanes.delete(laneKey(account, lane));
   for (const entity of change.putEntities ?? []) disk.entities.set(entityKey(entity.account, entity.entityTag), { ...entity });
+  for (const tag of change.dropEntities ?? []) disk.entities.delete(entityKey(account, tag));
   for (const receipt of change.putReceipts ?? []) disk.receipts.set(disk.nextReceipt++, { ...receipt });
   for (const { key, value } of change.putMeta ?? []) {
     if (value === null) disk.meta.delete(key);
