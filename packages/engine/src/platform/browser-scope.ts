@@ -1,6 +1,10 @@
+interface Happening {
+  readonly type: string;
+  readonly persisted?: boolean;
+}
 interface Listening {
-  addEventListener(type: string, listener: (event: { readonly persisted?: boolean }) => void): void;
-  removeEventListener(type: string, listener: (event: { readonly persisted?: boolean }) => void): void;
+  addEventListener(type: string, listener: (event: Happening) => void): void;
+  removeEventListener(type: string, listener: (event: Happening) => void): void;
 }
 
 /** What the engine uses of a window or a worker. Spelt out, because these declarations must serve programs without DOM types. */
@@ -11,11 +15,7 @@ export interface BrowserScope extends Partial<Listening> {
 }
 
 /** Calls `listener` until the returned function is called. */
-export function listen(
-  to: Partial<Listening> | undefined,
-  type: string,
-  listener: (event: { readonly persisted?: boolean }) => void,
-): () => void {
-  to?.addEventListener?.(type, listener);
-  return () => to?.removeEventListener?.(type, listener);
+export function listen(to: Partial<Listening>, type: string, listener: (event: Happening) => void): () => void {
+  to.addEventListener?.(type, listener);
+  return () => to.removeEventListener?.(type, listener);
 }
