@@ -17,9 +17,14 @@ export type LockAnswer =
   | { readonly held: true; readonly lease: Lease }
   | { readonly held: false; readonly reason: "another_process" | "lock_not_renewed"; readonly lookAgainInMs: number };
 
+/** What the lock is held for: it is given back when nothing needs it any more. */
+export type LockUse = "send" | "pull";
+
 /** Holds the processing lock while there is work, and knows when it no longer does. */
 export class LockKeeper {
   readonly #context: EngineContext;
+  readonly #uses = new Set<LockUse>();
+  #ensuring: Promise<LockAnswer> | undefined;
   #lease: Lease | undefined;
   #observed: Observation | undefined;
   #renewedAt = 0 as MonotonicMs;
@@ -40,7 +45,15 @@ export class LockKeeper {
    * Takes the lock if it can be had now. A holder that has not renewed for long renews first, and may learn that it lost; if it cannot
    * renew, somebody else is about to take over, and it starts nothing.
    */
-  async ensure(): Promise<LockAnswer> {
+  ensure(use: LockUse): Promise<LockAnswer> {
+    this.#uses.add(use);
+    this.#ensuring ??= this.#ensure().finally(() => {
+      this.#ensuring = undefined;
+    });
+    return this.#ensuring;
+  }
+
+  async #ensure(): Promise<LockAnswer> {
     if (this.#lease !== undefined && !this.#duty().mayStartSends) await this.#beat();
     const { queue, platform, settings } = this.#context;
     if (this.#lease !== undefined && this.#duty().mayStartSends) return { held: true, lease: this.#lease };
@@ -74,8 +87,10 @@ export class LockKeeper {
     return { held: false, reason: "another_process", lookAgainInMs: Math.min(LOOK_EVERY_MS, recheckInMs) };
   }
 
-  /** Gives the lock back, durably. */
-  async release(): Promise<void> {
+  /** Gives the lock back, durably, unless something else needs it. */
+  async release(use: LockUse): Promise<void> {
+    this.#uses.delete(use);
+    if (this.#uses.size > 0) return;
     const lease = this.#lease;
     // First, so that a heartbeat under way is the last.
     this.#lease = undefined;

@@ -1,17 +1,21 @@
 import {
   cancelPath,
+  type ChangesPage,
   formatIso,
   HEADERS,
   type HandshakeResponse,
   JSON_CONTENT_TYPE,
   type Json,
   MERGE_PATCH_CONTENT_TYPE,
+  parseChangesPage,
   parseHandshakeResponse,
   parseRetryAfter,
+  parseSnapshotPage,
   parseVerdict,
   PROTOCOL_VERSION,
   type RequestMeta,
   requestHeadersOf,
+  type SnapshotPage,
   SYNC_PATHS,
   type CapabilityLevel,
   type Verdict,
@@ -43,6 +47,8 @@ export type Asked<T> =
   | { readonly ok: false; readonly finding: Finding; readonly exchange: Exchange };
 
 const GRACE_MS = 5000;
+/** Documents of one page: one transaction, one message. */
+const SNAPSHOT_ITEMS = 500;
 const late = (): Error => new Error("late");
 
 /** Every request that the engine makes of its backend. It builds and reads; what follows from an answer is decided elsewhere. */
@@ -123,6 +129,23 @@ export class Origin {
 
   cancel(errand: Errand, key: string): Promise<Asked<Verdict>> {
     return this.#ask(errand, "POST", cancelPath(key), {}, (value, path) => parseVerdict(value, key, path));
+  }
+
+  /** What has changed since `cursor`; with `waitS` the answer may take that long, until something does. */
+  changes(errand: Errand, cursor: string, entityTypes: readonly string[], waitS: number): Promise<Asked<ChangesPage>> {
+    const query = `${SYNC_PATHS.changes}?cursor=${encodeURIComponent(cursor)}&wait=${waitS}${filterOf(entityTypes)}`;
+    return this.#ask(errand, "GET", query, undefined, parseChangesPage);
+  }
+
+  snapshot(errand: Errand, page: string | undefined, entityTypes: readonly string[]): Promise<Asked<SnapshotPage>> {
+    const from = page === undefined ? "" : `&page=${encodeURIComponent(page)}`;
+    return this.#ask(
+      errand,
+      "GET",
+      `${SYNC_PATHS.snapshot}?limit=${SNAPSHOT_ITEMS}${from}${filterOf(entityTypes)}`,
+      undefined,
+      parseSnapshotPage,
+    );
   }
 
   /** A safe request, to learn whether the origin answers at all, or what stands at `path`. */
@@ -226,4 +249,8 @@ export class Origin {
   #timestamp(errand: Errand): string {
     return formatIso((this.#context.platform.clock.now() + (errand.detail.clockOffsetMs ?? 0)) as Parameters<typeof formatIso>[0]);
   }
+}
+
+function filterOf(entityTypes: readonly string[]): string {
+  return entityTypes.length === 0 ? "" : `&entity_types=${entityTypes.map(encodeURIComponent).join(",")}`;
 }

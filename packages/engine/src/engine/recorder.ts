@@ -94,7 +94,7 @@ async function move(
   { verdict, elapsedMs, known: entities }: Answered,
   told: (() => void)[],
 ): Promise<State> {
-  const { code, status, version } = verdict;
+  const { code, status, version, commitSeq } = verdict;
   if (verdict.event === "unseal") return unseal(context, change, operation);
   const lastError = code === null ? undefined : errorText(code, status, verdict.message);
   const state = change.move(operation, verdict.event, {
@@ -104,18 +104,25 @@ async function move(
       ...(status === undefined ? {} : { status }),
       ...(lastError === undefined ? {} : { lastError }),
       ...(isRefusal(verdict) ? { rejected: true } : {}),
+      ...(verdict.step === "succeed"
+        ? { acked: { ...(version === undefined ? {} : { version }), ...(commitSeq === undefined ? {} : { commitSeq }) } }
+        : {}),
     },
     receipt: receiptOf(verdict),
+    // The feed was faster than the answer.
+    isEchoed: commitSeq !== undefined && commitSeq <= (view.detail.feed?.seq ?? 0),
   });
-  if (version !== undefined && state === "succeeded") {
+  if (version !== undefined && (state === "succeeded" || state === "acked")) {
     // The one before it may stand in the same answer.
     const known = change.entity(operation.entityTag) ?? entities.get(operation.entityTag);
     // Own results in a row, nobody else between: what was written against any of them was written against this one.
     const follows = known !== undefined && (version === known.version + 1 || version === known.version);
     const chainFrom = follows ? known.chainFrom : version - 1;
-    change.putEntity({ account: change.account, entityTag: operation.entityTag, version, lastSeq: operation.seq, chainFrom, body: null });
+    const { account } = change;
+    const body = known?.body ?? null;
+    change.putEntity({ account, entityTag: operation.entityTag, version, lastSeq: operation.seq, chainFrom, body });
   }
-  if (state !== "succeeded" && state !== "cancelled") await holdIfNeeded(view, change, operation, state);
+  if (state !== "succeeded" && state !== "acked" && state !== "cancelled") await holdIfNeeded(view, change, operation, state);
   told.push(() => tellEnding(context, operation, state, verdict, elapsedMs, lastError));
   return state;
 }
@@ -314,7 +321,7 @@ function tellEnding(
   const facts = factsOf(operation);
   const attempts = operation.row?.attempts ?? 0;
   const failure = { code: verdict.code ?? "REQUEST_REJECTED", ...(verdict.status === undefined ? {} : { status: verdict.status }) };
-  if (state === "succeeded") {
+  if (state === "succeeded" || state === "acked") {
     events.emit({
       type: "succeeded",
       operation: facts,
@@ -331,7 +338,7 @@ function tellEnding(
 }
 
 function endedStatus(operation: QueuedOperation, state: State, verdict: OperationVerdict, lastError: string | undefined): OperationStatus {
-  if (state === "succeeded") {
+  if (state === "succeeded" || state === "acked") {
     const settled = settledByReceipt(receiptOf(verdict));
     return { state: "applied", attempts: operation.row?.attempts ?? 0, nextAttemptAt: null, lastError: null, settled };
   }

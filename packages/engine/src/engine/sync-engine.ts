@@ -3,12 +3,14 @@ import type { Metrics } from "@guardian-sync/telemetry";
 import type { OperationContent } from "../format/index.ts";
 import type { AccountTag, LockRow } from "../ports/index.ts";
 import type { EngineContext } from "./context.ts";
-import type { OperationDefinition } from "./definitions.ts";
+import type { EntityDefinition, OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { Fates } from "./fates.ts";
 import { FailedList, type KeptOperation, type Page } from "./failed.ts";
 import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
+import { type EntityView, type ListedEntity, LiveView } from "./live-view.ts";
 import { LockKeeper } from "./lock-keeper.ts";
+import { OptimisticTokens } from "./optimistic.ts";
 import { Operation, type OperationBackstage } from "./operation.ts";
 import { Processor } from "./processor.ts";
 import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
@@ -29,6 +31,20 @@ export interface DrainResult {
 }
 
 const DRAIN_TIMEOUT_MS = 60_000;
+/** While somebody looks at the view: how often the file is asked whether another process wrote. */
+const VIEW_LOOK_MS = 1000;
+
+/** One document as it is shown. */
+export interface EntityHandle<Document> {
+  /** As it is now; `isLoading` before anybody has subscribed. */
+  get(): EntityView<Document>;
+  /** Tells now, and after every change, until the returned function is called. */
+  subscribe(listener: (view: EntityView<Document>) => void): () => void;
+}
+export interface EntitiesHandle<Document> {
+  get(): readonly ListedEntity<Document>[];
+  subscribe(listener: (items: readonly ListedEntity<Document>[]) => void): () => void;
+}
 
 /** The engine of one queue file in one process. Made by `createSyncEngine`. */
 export class SyncEngine {
@@ -38,6 +54,7 @@ export class SyncEngine {
   readonly #processor: Processor;
   readonly #intake: Intake;
   readonly #fates: Fates;
+  readonly #view: LiveView;
   /** One for all handles: a handle costs nothing but its own fields. */
   readonly #backstage: OperationBackstage = {
     settled: (id) => this.#fates.settled(id),
@@ -53,11 +70,17 @@ export class SyncEngine {
   #offConnectivity: (() => void) | undefined;
   #cancelUpkeep: (() => void) | undefined;
   #closed = false;
+  /** Calls of `pull` under way. */
+  #pulls = 0;
+  #cancelViewWatch: (() => void) | undefined;
+  #viewVersion = -1;
   /** Operations that failed, were parked, or put aside: list, retry, archive, restore, discard. */
   readonly failed: FailedList;
   readonly conflicts: { list(page?: Page): Promise<readonly KeptOperation[]> };
   readonly quarantine: { list(page?: Page): Promise<readonly KeptOperation[]> };
   readonly auth: { refresh(): Promise<void> };
+  /** Transaction tokens, for an app that keeps its own state beside the view. */
+  readonly optimistic: OptimisticTokens;
 
   readonly #gauge: { value: number };
 
@@ -69,6 +92,9 @@ export class SyncEngine {
     this.#processor = new Processor(context, sessions, this.#lock);
     this.#intake = new Intake(context);
     this.#fates = new Fates(context, () => this.#currentAccount());
+    this.#view = new LiveView(context, () => this.#currentAccount(), this.#onViewError);
+    this.#view.onWatched = (isWatched) => this.#look(isWatched);
+    this.optimistic = new OptimisticTokens(this.#onViewError);
     this.failed = new FailedList(
       context,
       () => this.#currentAccount(),
@@ -88,7 +114,9 @@ export class SyncEngine {
       context.events.emit({ type: "auth", change: "refreshed" });
     };
     sessions.onSession = async (session) => {
+      const before = this.#account;
       this.#account = session === null ? undefined : await context.queue.ensureAccount(session.account);
+      if (before !== this.#account && this.#account !== undefined) this.#view.refresh();
     };
     this.#offConnectivity = context.platform.connectivity?.subscribe((online) => {
       context.events.emit({ type: "connection", online });
@@ -153,6 +181,45 @@ export class SyncEngine {
     return this.#append(this.#intake.declared(definition as unknown as OperationDefinition<never, never>, input, options));
   }
 
+  /** One document with everything that waits on top of it, now and live. */
+  entity<Document>(definition: EntityDefinition<Document>, entityId: string): EntityHandle<Document> {
+    const ref = definition.ref(entityId);
+    return {
+      get: () => this.#view.get(ref) as EntityView<Document>,
+      subscribe: (listener) => this.#view.watch(ref, listener as (view: EntityView) => void),
+    };
+  }
+
+  /** All documents of one type, in order of their ids, now and live. */
+  entities<Document>(definition: EntityDefinition<Document>): EntitiesHandle<Document> {
+    const { type } = definition;
+    return {
+      get: () => this.#view.list(type) as readonly ListedEntity<Document>[],
+      subscribe: (listener) => this.#view.watchAll(type, listener as (items: readonly ListedEntity[]) => void),
+    };
+  }
+
+  /**
+   * Reads the server's changes now. Resolves when everything it had is in the queue file; rejects with `TIMEOUT` when that cannot be
+   * had in time (offline, signed out, no change feed); reading goes on while somebody looks at the view.
+   */
+  async pull({ timeoutMs = DRAIN_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#assertOpen();
+    this.#pulls += 1;
+    const { puller } = this.#processor;
+    puller.want();
+    try {
+      const late = (): SyncError =>
+        new SyncError("TIMEOUT", `The server's changes could not be read within ${timeoutMs} ms. Nothing was lost; try again.`, {
+          retryable: true,
+        });
+      await withDeadline(this.#context.platform.clock, timeoutMs, () => puller.fresh(), late);
+    } finally {
+      this.#pulls -= 1;
+      this.#look(this.#view.isWatched);
+    }
+  }
+
   /** A handle on an operation that was queued before, in this process or an earlier one. */
   async operation(id: string): Promise<Operation | undefined> {
     const view = await this.#context.queue.view(this.#currentAccount());
@@ -184,6 +251,9 @@ export class SyncEngine {
     this.#offConnectivity?.();
     this.#cancelUpkeep?.();
     this.#fates.close();
+    this.#view.close();
+    this.#cancelViewWatch?.();
+    await this.#processor.puller.rest();
     this.#context.events.close();
     await this.#context.platform.transport.close();
     await this.#context.queue.opened.store.close();
@@ -291,7 +361,9 @@ export class SyncEngine {
     const { queue, meters, events } = this.#context;
     this.#arriving += contents.length;
     const entityTags = contents.map((content) => queue.entityTag(account, content.entityType, content.entityId));
-    const stored = queue.appender.append({ account, operations: contents, entityTags, payloadTexts }).then(
+    const appended = queue.appender.append({ account, operations: contents, entityTags, payloadTexts });
+    this.#view.stage(contents, appended);
+    const stored = appended.then(
       (seqs) => {
         this.#arriving -= contents.length;
         this.#pendingGauge += contents.length;
@@ -315,6 +387,52 @@ export class SyncEngine {
 
   #handle(content: OperationContent, patch: JsonObject | null, stored: Promise<void>): Operation {
     return new Operation(content, patch, stored, this.#backstage);
+  }
+
+  readonly #onViewError = (error: unknown): void => {
+    this.#context.settings.telemetry.logger.error({
+      event_type: "view_failed",
+      msg: "The view could not be brought up to date, or a listener of it threw. The queue is not affected.",
+      code: error instanceof SyncError ? error.code : "UNKNOWN",
+    });
+  };
+
+  /** Somebody began to look at the view, or nobody does any more. */
+  #look(isWatched: boolean): void {
+    const { puller } = this.#processor;
+    if (this.#closed || (!isWatched && this.#pulls === 0)) {
+      this.#cancelViewWatch?.();
+      this.#cancelViewWatch = undefined;
+      void puller.rest();
+      return;
+    }
+    puller.want();
+    if (isWatched && this.#cancelViewWatch === undefined) this.#watchForView();
+  }
+
+  /** What other processes write is noticed by the file's version, and sooner where the platform tells. */
+  #watchForView(): void {
+    const { clock } = this.#context.platform;
+    const look = (): void => {
+      this.#lookForView().catch(this.#onViewError);
+    };
+    const unwatch = this.#context.queue.opened.watch?.(look);
+    let cancel = clock.schedule(VIEW_LOOK_MS, function again() {
+      look();
+      cancel = clock.schedule(VIEW_LOOK_MS, again);
+    });
+    this.#cancelViewWatch = () => {
+      unwatch?.();
+      cancel();
+    };
+  }
+
+  async #lookForView(): Promise<void> {
+    const version = await this.#context.queue.opened.store.dataVersion();
+    if (version === this.#viewVersion) return;
+    const isFirst = this.#viewVersion === -1;
+    this.#viewVersion = version;
+    if (!isFirst) this.#view.refresh();
   }
 
   async #drained(): Promise<DrainResult | undefined> {

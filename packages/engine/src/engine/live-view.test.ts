@@ -1,0 +1,215 @@
+import type { JsonObject } from "@guardian-sync/protocol";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { TestWorld } from "../testing/test-world.ts";
+import { defineEntity, defineOperation } from "./definitions.ts";
+import type { EntityView, ListedEntity } from "./live-view.ts";
+import type { SyncEngine } from "./sync-engine.ts";
+
+const OPS = "/api/v1/sync/ops";
+const device = defineEntity("device", { collection: "devices" });
+const addOne = defineOperation<{ readonly id: string }, { count: number }>("device.addOne", {
+  entity: ({ id }) => device.ref(id),
+  apply: (draft) => {
+    draft.count = (draft.count ?? 0) + 1;
+  },
+});
+
+let world = new TestWorld();
+beforeEach(() => {
+  world = new TestWorld();
+});
+afterEach(() => world.close());
+
+const open = (options: object = {}): Promise<SyncEngine> => world.engine({ entities: [device], operations: [addOne], ...options });
+
+/** Everything a page saw of one entity. */
+function look(engine: SyncEngine, id: string): { readonly seen: EntityView[]; readonly now: () => EntityView; readonly off: () => void } {
+  const seen: EntityView[] = [];
+  const off = engine.entity(device, id).subscribe((view) => seen.push(view));
+  return { seen, now: () => seen.at(-1) as EntityView, off };
+}
+const update = (engine: SyncEngine, entityId: string, payload: JsonObject): Promise<unknown> =>
+  world.run(engine.enqueue({ type: "UPDATE", entityType: "device", entityId, payload }));
+
+describe("the view", () => {
+  test("O2 shows a write in the same tick, and stays when it is stored, sent, acknowledged and echoed", async () => {
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.advance(100);
+    expect(page.now()).toEqual({ value: null, syncState: "synced", version: null, pending: 0, isLoading: false });
+    const stored = engine.enqueue({ type: "CREATE", entityType: "device", entityId: "d1", payload: { on: true } });
+    expect(page.now()).toMatchObject({ value: { on: true }, syncState: "pending", pending: 1 });
+    await world.run(stored);
+    await world.run(engine.drain());
+    await world.advance(60_000);
+    expect(page.now()).toMatchObject({ value: { on: true }, syncState: "synced", pending: 0, version: 1 });
+    // Never back to nothing in between.
+    const values = page.seen.map(({ value }) => value);
+    expect(values.slice(values.findIndex((value) => value !== null)).every((value) => value !== null)).toBe(true);
+    expect(await engine.status()).toMatchObject({ succeeded: 1, conserved: true });
+  });
+
+  test("O4 shows what others write, under what waits here", async () => {
+    world.backend.write("device", "d1", { name: "lamp", on: false });
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    expect(page.now()).toMatchObject({ value: { name: "lamp", on: false }, version: 1, syncState: "synced" });
+    world.connectivity.turn(false);
+    await update(engine, "d1", { on: true });
+    expect(page.now()).toMatchObject({ value: { name: "lamp", on: true }, syncState: "pending" });
+    const edited = page.seen.length;
+    world.backend.write("device", "d1", { name: "big lamp", on: false });
+    world.connectivity.turn(true);
+    await world.advance(60_000);
+    expect(page.now()).toMatchObject({ value: { name: "big lamp", on: true }, syncState: "synced", pending: 0 });
+    expect(page.seen.slice(edited).map(({ value }) => value?.on)).not.toContain(false);
+  });
+
+  test("O2 a deletion by others, and one of our own", async () => {
+    world.backend.write("device", "a", { n: 1 });
+    world.backend.write("device", "b", { n: 2 });
+    const engine = await open();
+    let items: readonly ListedEntity[] = [];
+    engine.entities(device).subscribe((all) => {
+      items = all;
+    });
+    await world.run(engine.pull());
+    expect(items.map(({ entityId, value }) => [entityId, value])).toEqual([
+      ["a", { n: 1 }],
+      ["b", { n: 2 }],
+    ]);
+    world.backend.write("device", "a", null);
+    await world.run(engine.enqueue({ type: "DELETE", entityType: "device", entityId: "b" }));
+    expect(items.map(({ entityId }) => entityId)).toEqual(["a"]);
+    await world.run(engine.pull());
+    expect(items).toEqual([]);
+  });
+
+  test("O2 a rejection takes its write back, out of the middle", async () => {
+    world.backend.write("device", "d1", { a: 0, b: 0, c: 0 });
+    world.backend.judge = ({ payload }) =>
+      (payload as JsonObject).b === 1
+        ? { status: 422, outcome: "rejected", error: { code: "VALIDATION_ERROR", message: "no" } }
+        : undefined;
+    const engine = await open({ autoStart: false, batch: { maxOperations: 1 } });
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    await update(engine, "d1", { a: 1 });
+    await update(engine, "d1", { b: 1 });
+    await update(engine, "d1", { c: 1 });
+    expect(page.now().value).toEqual({ a: 1, b: 1, c: 1 });
+    engine.start();
+    await world.run(engine.drain());
+    await world.advance(60_000);
+    expect(page.now()).toMatchObject({ value: { a: 1, b: 0, c: 1 }, syncState: "failed" });
+    await world.run(engine.failed.archive({ all: true }));
+    expect(page.now()).toMatchObject({ syncState: "synced" });
+  });
+
+  test("O2 is the same after a restart, offline", async () => {
+    world.backend.write("device", "d1", { name: "lamp", count: 3 });
+    const first = await open();
+    const before = look(first, "d1");
+    await world.run(first.pull());
+    world.connectivity.turn(false);
+    await update(first, "d1", { name: "mine" });
+    await world.run(first.run(addOne, { id: "d1" }).stored);
+    expect(before.now()).toMatchObject({ value: { name: "mine", count: 4 }, pending: 2 });
+    await world.run(first.close());
+    const second = await open();
+    const page = look(second, "d1");
+    await world.advance(10);
+    expect(page.now()).toMatchObject({ value: { name: "mine", count: 4 }, pending: 2, syncState: "pending" });
+  });
+
+  test("O2 an increment is counted once, though its echo comes before its answer", async () => {
+    world.backend.offers = { operations: ["device.addOne"] };
+    world.backend.write("device", "d1", { count: 0 });
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    let release: (() => void) | undefined;
+    world.transport.next(OPS, async (request) => {
+      const answer = world.backend.answer(request);
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return answer;
+    });
+    const operation = engine.run(addOne, { id: "d1" });
+    await world.run(operation.stored);
+    await world.advance(20_000);
+    expect(page.now().value).toEqual({ count: 1 });
+    release?.();
+    await world.advance(60_000);
+    expect(page.now()).toMatchObject({ value: { count: 1 }, syncState: "synced" });
+    expect(new Set(page.seen.slice(2).map(({ value }) => value?.count))).toEqual(new Set([0, 1]));
+  });
+
+  test("a listener that throws harms nobody", async () => {
+    const engine = await open();
+    engine.entity(device, "d1").subscribe(() => {
+      throw new Error("a fault of the app");
+    });
+    const page = look(engine, "d1");
+    await update(engine, "d1", { on: true });
+    await world.run(engine.enqueue({ type: "CREATE", entityType: "device", entityId: "d2", payload: { on: true } }));
+    expect(page.seen.length).toBeGreaterThan(0);
+    expect(world.logged).toContain("error view_failed UNKNOWN");
+  });
+
+  test("nobody looks: nothing is read, nothing is held", async () => {
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    page.off();
+    await world.advance(100_000);
+    const { length } = world.transport.requests;
+    await world.advance(600_000);
+    expect(world.transport.requests).toHaveLength(length);
+    expect((await engine.status()).lock).toBeNull();
+  });
+});
+
+describe("the feed", () => {
+  test("O4 pages, and a snapshot in pages, leave no gap", async () => {
+    for (let n = 0; n < 25; n++) world.backend.write("device", `d${n}`, { n });
+    world.backend.feed.pageItems = 4;
+    const engine = await open();
+    let items: readonly ListedEntity[] = [];
+    engine.entities(device).subscribe((all) => {
+      items = all;
+    });
+    await world.run(engine.pull());
+    expect(items).toHaveLength(25);
+    for (let n = 0; n < 25; n += 2) world.backend.write("device", `d${n}`, { n: n * 10 });
+    await world.run(engine.pull());
+    expect(Object.fromEntries(items.map(({ entityId, value }) => [entityId, value]))).toEqual(
+      Object.fromEntries(world.backend.feed.documents),
+    );
+  });
+
+  test("O4 a position that the server forgot: read anew, what vanished goes, what waits stays", async () => {
+    for (const id of ["a", "b", "c"]) world.backend.write("device", id, { id });
+    const engine = await open({ autoStart: false });
+    let items: readonly ListedEntity[] = [];
+    engine.entities(device).subscribe((all) => {
+      items = all;
+    });
+    await world.run(engine.pull());
+    await update(engine, "a", { mine: true });
+    world.backend.write("device", "b", null);
+    world.backend.write("device", "d", { id: "d" });
+    world.backend.feed.floor = world.backend.feed.head;
+    const notices: string[] = [];
+    engine.on("notice", ({ code }) => notices.push(code));
+    await world.run(engine.pull());
+    expect(notices).toEqual(["FEED_RESET"]);
+    expect(items.map(({ entityId, value }) => [entityId, value])).toEqual([
+      ["a", { id: "a", mine: true }],
+      ["c", { id: "c" }],
+      ["d", { id: "d" }],
+    ]);
+  });
+});
