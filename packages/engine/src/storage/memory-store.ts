@@ -2,7 +2,6 @@ import type {
   AccountRow,
   AccountTag,
   CommitResult,
-  Counts,
   EntityRow,
   EntityTag,
   Fence,
@@ -20,7 +19,8 @@ import type {
   StatesQuery,
   StoreCommit,
 } from "../ports/index.ts";
-import { addCounts, applyCommit, createAccount } from "./memory-commit.ts";
+import { addCounts } from "./counts.ts";
+import { applyCommit, createAccount } from "./memory-commit.ts";
 import { entityKey, laneKey, type MemoryConnection, type MemoryDisk } from "./memory-disk.ts";
 import { checkCommit, checkFence, checkSegments, closedStore } from "./refusals.ts";
 
