@@ -90,7 +90,16 @@ export class LockKeeper {
   /** Gives the lock back, durably, unless something else needs it. */
   async release(use: LockUse): Promise<void> {
     this.#uses.delete(use);
-    if (this.#uses.size > 0) return;
+    if (this.#uses.size === 0) await this.#giveBack();
+  }
+
+  /** Gives the lock back, durably, whoever still uses it: what they write under it from here on is refused. */
+  async releaseAll(): Promise<void> {
+    this.#uses.clear();
+    await this.#giveBack();
+  }
+
+  async #giveBack(): Promise<void> {
     const lease = this.#lease;
     // First, so that a heartbeat under way is the last.
     this.#lease = undefined;

@@ -1,11 +1,12 @@
 import type { PageLife, PageLifeEvent } from "../ports/index.ts";
+import type { LockKeeper } from "./lock-keeper.ts";
+import type { Processor } from "./processor.ts";
 
-/** What holds the lock while it runs. */
-export interface Running {
-  readonly isRunning: boolean;
-  start(): void;
-  stop(): Promise<void>;
-  wake(): void;
+export interface PageLifeParts {
+  readonly processor: Processor;
+  readonly lock: LockKeeper;
+  /** Reads the change feed again, if anybody wants it. */
+  readonly readOn: () => void;
 }
 
 /**
@@ -14,13 +15,13 @@ export interface Running {
  * operation stays sealed, and its key makes the second try harmless. Whoever comes back begins like a new holder.
  */
 export class PageLifeKeeper {
-  readonly #running: Running;
+  readonly #parts: PageLifeParts;
   readonly #off: (() => void) | undefined;
   #isWanted = false;
   #isAway = false;
 
-  constructor(pageLife: PageLife | undefined, running: Running) {
-    this.#running = running;
+  constructor(pageLife: PageLife | undefined, parts: PageLifeParts) {
+    this.#parts = parts;
     this.#off = pageLife?.subscribe((event) => this.#take(event));
   }
 
@@ -33,12 +34,12 @@ export class PageLifeKeeper {
     this.#isWanted = true;
     // Whoever can say so is not away, whatever the browser said.
     this.#isAway = false;
-    this.#running.start();
+    this.#parts.processor.start();
   }
 
   async stop(): Promise<void> {
     this.#isWanted = false;
-    await this.#running.stop();
+    await this.#parts.processor.stop();
   }
 
   close(): void {
@@ -52,16 +53,29 @@ export class PageLifeKeeper {
       case "frozen":
       case "leaving":
         this.#isAway = true;
-        if (this.#isWanted) void this.#running.stop();
+        void this.#leave();
         return;
       case "resumed":
       case "visible":
         this.#isAway = false;
-        if (!this.#isWanted) return;
-        this.#running.start();
-        // Timers that fell due meanwhile were late, and hints were missed.
-        this.#running.wake();
-        return;
+        this.#comeBack();
     }
+  }
+
+  async #leave(): Promise<void> {
+    const { processor, lock } = this.#parts;
+    void processor.puller.rest();
+    await processor.stop();
+    // A long poll may still be under way. What it brings is read again; it must not keep the lock.
+    if (this.#isAway) await lock.releaseAll().catch(() => {});
+  }
+
+  #comeBack(): void {
+    const { processor, readOn } = this.#parts;
+    readOn();
+    if (!this.#isWanted) return;
+    processor.start();
+    // Timers that fell due meanwhile were late, and hints were missed.
+    processor.wake();
   }
 }

@@ -12,6 +12,7 @@ import { type EntityView, type ListedEntity, LiveView } from "./live-view.ts";
 import { LockKeeper } from "./lock-keeper.ts";
 import { OptimisticTokens } from "./optimistic.ts";
 import { Operation, type OperationBackstage } from "./operation.ts";
+import { PageLifeKeeper } from "./page-life.ts";
 import { Processor } from "./processor.ts";
 import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
 import { cancelOperation } from "./cancel.ts";
@@ -52,6 +53,7 @@ export class SyncEngine {
   readonly #sessions: SessionKeeper;
   readonly #lock: LockKeeper;
   readonly #processor: Processor;
+  readonly #pageLife: PageLifeKeeper;
   readonly #intake: Intake;
   readonly #fates: Fates;
   readonly #view: LiveView;
@@ -90,6 +92,8 @@ export class SyncEngine {
     this.#sessions = sessions;
     this.#lock = new LockKeeper(context);
     this.#processor = new Processor(context, sessions, this.#lock);
+    const readOn = (): void => this.#look(this.#view.isWatched);
+    this.#pageLife = new PageLifeKeeper(context.platform.pageLife, { processor: this.#processor, lock: this.#lock, readOn });
     this.#intake = new Intake(context);
     this.#fates = new Fates(context, () => this.#currentAccount());
     this.#view = new LiveView(context, () => this.#currentAccount(), this.#onViewError);
@@ -234,21 +238,22 @@ export class SyncEngine {
   /** Starts processing. Does nothing when it runs already. */
   start(): void {
     this.#assertOpen();
-    this.#processor.start();
+    this.#pageLife.start();
   }
 
   /** Waits for the request under way, then gives the lock back. Enqueueing goes on. */
   async stop(): Promise<void> {
-    await this.#processor.stop();
+    await this.#pageLife.stop();
   }
 
   /** Stops, and closes the store. The engine cannot be used after that. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#processor.stop();
+    await this.#pageLife.stop();
     await this.#context.queue.appender.settle();
     this.#offConnectivity?.();
+    this.#pageLife.close();
     this.#cancelUpkeep?.();
     this.#fates.close();
     this.#view.close();
@@ -442,7 +447,7 @@ export class SyncEngine {
     if (view.row.counts.pending + view.row.counts.sealed === 0) return { empty: true };
     if (view.detail.pause !== undefined) return { empty: false, reason: view.detail.pause.reason };
     const standstill = this.#processor.standstill;
-    if (!this.#processor.isRunning) return { empty: false, reason: "stopped" };
+    if (!this.#processor.isRunning && !this.#pageLife.isSuspended) return { empty: false, reason: "stopped" };
     if (standstill?.state === "idle" && standstill.reason !== "empty") return { empty: false, reason: standstill.reason };
     return undefined;
   }
