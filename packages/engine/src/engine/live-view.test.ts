@@ -125,6 +125,7 @@ describe("the view", () => {
 
   test("O2 an increment is counted once, though its echo comes before its answer", async () => {
     world.backend.offers = { operations: ["device.addOne"] };
+    world.backend.feed.effects.set("device.addOne", ({ count }) => ({ count: Number(count) + 1 }));
     world.backend.write("device", "d1", { count: 0 });
     const engine = await open();
     const page = look(engine, "d1");

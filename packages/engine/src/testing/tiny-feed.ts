@@ -1,4 +1,4 @@
-import { type Change, isJsonObject, type JsonObject, type WireOperation } from "@guardian-sync/protocol";
+import { type Change, isJsonObject, type Json, type JsonObject, type WireOperation } from "@guardian-sync/protocol";
 import type { Exchange } from "../ports/index.ts";
 import { answeredData, refused, type SeenRequest } from "./scripted-transport.ts";
 
@@ -16,6 +16,8 @@ export interface TinyChange {
 export class TinyFeed {
   readonly #changes: Change[] = [];
   readonly #documents = new Map<string, Change>();
+  /** What declared operations do; plain ones need none. */
+  readonly effects: Map<string, (document: JsonObject, payload: Json) => JsonObject> = new Map();
   generation = "g1";
   pageItems = 100;
   /** Positions before it are forgotten: 410. */
@@ -32,8 +34,9 @@ export class TinyFeed {
 
   /** The effect of an operation. Returns its place. */
   add({ type, entity_type, entity_id, payload, operation_id }: WireOperation, version: number, clientId: string): number {
-    const patch = isJsonObject(payload) ? (isJsonObject(payload.patch) ? payload.patch : payload) : {};
-    const data = type === "DELETE" ? null : { ...(type === "CREATE" ? {} : this.#documents.get(entity_id)?.data), ...patch };
+    const before = type === "CREATE" ? {} : (this.#documents.get(entity_id)?.data ?? {});
+    const effect = this.effects.get(type) ?? ((document, patch) => ({ ...document, ...(isJsonObject(patch) ? patch : {}) }));
+    const data = type === "DELETE" ? null : effect(before, payload ?? null);
     return this.put({ entityType: entity_type, entityId: entity_id, version, data, clientId, operationId: operation_id });
   }
 
