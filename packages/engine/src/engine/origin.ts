@@ -228,7 +228,15 @@ export class Origin {
     const startedAt = platform.clock.monotonic();
     try {
       // A transport keeps its own deadline; one that does not must not stop the queue.
-      return await withDeadline(platform.clock, settings.backend.timeoutMs + GRACE_MS, () => platform.transport.exchange(request), late);
+      const exchange = await withDeadline(
+        platform.clock,
+        settings.backend.timeoutMs + GRACE_MS,
+        () => platform.transport.exchange(request),
+        late,
+      );
+      const isRefusal = exchange.kind === "failure" && exchange.failure === "cors_suspected";
+      // A backend that once answered our handshake permits us: what fails now is a proxy or the network, and passes.
+      return isRefusal && detail.handshake !== undefined ? { ...exchange, failure: "reset" } : exchange;
     } catch {
       return {
         kind: "failure",
