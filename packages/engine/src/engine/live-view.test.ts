@@ -1,5 +1,6 @@
 import type { JsonObject } from "@guardian-sync/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { PlainRestBackend } from "../testing/tiny-backend.ts";
 import { TestWorld } from "../testing/test-world.ts";
 import { defineEntity, defineOperation } from "./definitions.ts";
 import type { EntityView, ListedEntity } from "./live-view.ts";
@@ -212,5 +213,30 @@ describe("the feed", () => {
       ["c", { id: "c" }],
       ["d", { id: "d" }],
     ]);
+  });
+});
+
+describe("a backend without a feed", () => {
+  test.each([0, 1, 2] as const)("O2 level %i: the answers to own writes are the documents", async (level) => {
+    const backend = new PlainRestBackend({ etags: level >= 1 });
+    world = new TestWorld({ backend: backend.answer });
+    const engine = await world.engine({ entities: [device], backend: { level } });
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    await world.run(engine.enqueue({ type: "CREATE", entityType: "device", entityId: "d1", payload: { name: "lamp" } }));
+    await update(engine, "d1", { on: true });
+    expect(page.now()).toMatchObject({ value: { name: "lamp", on: true }, syncState: "pending" });
+    const shown = page.seen.length;
+    await world.run(engine.drain());
+    expect(page.now()).toMatchObject({ value: { name: "lamp", on: true }, syncState: "synced", pending: 0 });
+    expect(page.seen.slice(shown).every(({ value }) => value?.name === "lamp" && value.on === true)).toBe(true);
+    await world.run(engine.close());
+    const again = await world.engine({ entities: [device], backend: { level } });
+    const later = look(again, "d1");
+    await world.advance(10);
+    expect(later.now()).toMatchObject({ value: { name: "lamp", on: true }, syncState: "synced" });
+    await world.run(again.enqueue({ type: "DELETE", entityType: "device", entityId: "d1" }));
+    await world.run(again.drain());
+    expect(later.now()).toMatchObject({ value: null, syncState: "synced" });
   });
 });

@@ -105,18 +105,32 @@ export class Puller {
       this.#woken = false;
       const turn = await this.#turn().then(
         (done) => {
-          this.#faults = 0;
+          if (done.kind === "fresh") {
+            this.#faults = 0;
+            this.#refusals = 0;
+          }
           return done;
         },
         (error: unknown) => this.#fault(error),
       );
       if (turn.kind === "fresh") {
         this.#isFresh = true;
-        for (const tell of Array.from(this.#freshListeners)) tell();
+        this.#tellFresh();
       }
       if (turn.kind !== "again") await this.#sleep(turn.delayMs);
     }
     await this.#parts.lock.release("pull").catch((error: unknown) => this.#log("lock_release_failed", error));
+  }
+
+  #tellFresh(): void {
+    for (const tell of Array.from(this.#freshListeners)) tell();
+  }
+
+  async #putFeed(account: AccountTag, lease: Lease, next: (feed: FeedPosition | undefined) => FeedPosition): Promise<void> {
+    await this.#context.queue.change(account, lease, (view, change) => {
+      const feed = next(view.detail.feed);
+      if (feed !== view.detail.feed) change.putAccountDetail({ ...view.detail, feed });
+    });
   }
 
   async #sleep(delayMs: number | null): Promise<void> {
@@ -150,17 +164,21 @@ export class Puller {
     const greeting = await greeter.greet(errand, account, held.lease, view, strain);
     // The sender makes the same handshake, and carries out what it came to.
     if (greeting.kind === "settle") return { kind: "rest", delayMs: greeting.settlement.wait?.delayMs ?? POLL_MS };
-    if (!greeting.capabilities.feed) return this.#idle(null);
+    if (!greeting.capabilities.feed) {
+      await this.#putFeed(account, held.lease, (feed) =>
+        feed?.fromAnswers === true ? feed : { seq: 0, epoch: (feed?.epoch ?? 0) + 1, fromAnswers: true },
+      );
+      this.#tellFresh();
+      return this.#idle(null);
+    }
     return this.#read(errand, account, held.lease, await queue.view(account), greeting.capabilities);
   }
 
   async #read(errand: Errand, account: AccountTag, lease: Lease, view: AccountView, { level }: Capabilities): Promise<Turn> {
-    const { queue, platform, settings } = this.#context;
+    const { platform, settings } = this.#context;
     const feed = view.detail.feed;
-    if (feed === undefined) {
-      await queue.change(account, lease, (now, change) => {
-        if (now.detail.feed === undefined) change.putAccountDetail({ ...now.detail, feed: FEED_BEGIN });
-      });
+    if (feed === undefined || feed.fromAnswers === true) {
+      await this.#putFeed(account, lease, (now) => (now === undefined ? FEED_BEGIN : now.fromAnswers === true ? beginAgain(now) : now));
       return { kind: "again" };
     }
     const types = [...settings.registry.entities.keys()].sort();
@@ -214,11 +232,9 @@ export class Puller {
   }
 
   async #beginAgain(account: AccountTag, lease: Lease, feed: FeedPosition): Promise<Turn> {
-    const { queue, events } = this.#context;
+    const { events } = this.#context;
     this.#isFresh = false;
-    await queue.change(account, lease, (view, change) => {
-      if (view.detail.feed?.epoch === feed.epoch) change.putAccountDetail({ ...view.detail, feed: beginAgain(feed) });
-    });
+    await this.#putFeed(account, lease, (now) => (now === undefined || now.epoch === feed.epoch ? beginAgain(feed) : now));
     events.emit({
       type: "notice",
       code: "FEED_RESET",

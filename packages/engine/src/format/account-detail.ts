@@ -9,6 +9,8 @@ export interface FeedPosition {
   readonly seq: number;
   /** Documents of an older one were not named by the snapshot that made this one. */
   readonly epoch: number;
+  /** The backend has no feed: the documents are what it answered to this device's own writes. */
+  readonly fromAnswers?: true;
   /** A snapshot is being read: where it goes on, and from where changes are replayed when it is complete. */
   readonly loading?: { readonly page?: string; readonly cursor?: string };
 }
