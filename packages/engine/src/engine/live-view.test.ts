@@ -174,6 +174,53 @@ describe("the view", () => {
   });
 });
 
+describe("no flicker", () => {
+  test.each([1, 2, 3])("O2 over 1,000 edits and a delayed feed no own value ever goes back (seed %i)", async (seed) => {
+    world = new TestWorld({ seed });
+    const ids = ["a", "b", "c"];
+    for (const id of ids) world.backend.write("device", id, { n: 0 });
+    const luck = world.random.fork("weather");
+    // Answers of the feed are old when they come.
+    world.transport.always(
+      ({ path }) => path.startsWith("/api/v1/sync/changes"),
+      async (request) => {
+        const answer = world.backend.answer(request);
+        await new Promise<void>((resolve) => {
+          world.clock.schedule(luck.pick([0, 20, 300, 2000]), resolve);
+        });
+        return answer;
+      },
+    );
+    const engine = await open();
+    const highest = new Map(ids.map((id) => [id, 0]));
+    const backwards: string[] = [];
+    for (const id of ids) {
+      engine.entity(device, id).subscribe(({ value, isLoading }) => {
+        if (isLoading) return;
+        const n = Number(value?.n ?? 0);
+        if (n < (highest.get(id) ?? 0)) backwards.push(`${id} went from ${highest.get(id)} to ${n}`);
+        highest.set(id, n);
+      });
+    }
+    await world.run(engine.pull());
+    for (let n = 1; n <= 1000; n++) {
+      const id = luck.pick(ids);
+      void engine.enqueue({ type: "UPDATE", entityType: "device", entityId: id, payload: { n } });
+      expect(highest.get(id)).toBe(n);
+      if (luck.chance(0.3)) await world.advance(luck.pick([1, 10, 50, 400]));
+      // Somebody else changes another field meanwhile.
+      if (luck.chance(0.05)) world.backend.write("device", id, { ...world.backend.feed.documents.get(id), other: n });
+    }
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    await world.advance(60_000);
+    expect(backwards).toEqual([]);
+    expect(await engine.status()).toMatchObject({ succeeded: 1000, conserved: true });
+    for (const id of ids)
+      expect(engine.entity(device, id).get()).toMatchObject({ value: world.backend.feed.documents.get(id), syncState: "synced" });
+    expect([...world.disk.states.from(0)]).toEqual([]);
+  });
+});
+
 describe("the feed", () => {
   test("O4 pages, and a snapshot in pages, leave no gap", async () => {
     for (let n = 0; n < 25; n++) world.backend.write("device", `d${n}`, { n });
