@@ -90,16 +90,7 @@ export class LockKeeper {
   /** Gives the lock back, durably, unless something else needs it. */
   async release(use: LockUse): Promise<void> {
     this.#uses.delete(use);
-    if (this.#uses.size === 0) await this.#giveBack();
-  }
-
-  /** Gives the lock back, durably, whoever still uses it: what they write under it from here on is refused. */
-  async releaseAll(): Promise<void> {
-    this.#uses.clear();
-    await this.#giveBack();
-  }
-
-  async #giveBack(): Promise<void> {
+    if (this.#uses.size > 0) return;
     const lease = this.#lease;
     // First, so that a heartbeat under way is the last.
     this.#lease = undefined;
@@ -112,6 +103,24 @@ export class LockKeeper {
       this.#context.events.emit({ type: "lock", change: "released", fence: lease.fence });
     }
     await this.#dropFastLock();
+  }
+
+  /**
+   * For a page that is about to freeze: frees the fast lock in this very turn, and leaves the store alone. A frozen page finishes no
+   * transaction, and one that it leaves open keeps every other tab out. The row still says that its owner has the fast lock, so
+   * whoever gets that takes over at once; what is written under the lease until then is written. Without a fast lock
+   * there is nothing that could be done in time.
+   */
+  letGo(): void {
+    if (!this.#hasFastLock) return;
+    this.#hasFastLock = false;
+    this.#cancelBeat?.();
+    this.#uses.clear();
+    this.#context.queue.opened.fastLock
+      ?.release()
+      .catch((error: unknown) => this.#warn("lock_release_failed", "The fast lock could not be freed.", error));
+    if (this.#lease !== undefined) this.#context.events.emit({ type: "lock", change: "released", fence: this.#lease.fence });
+    this.#lease = undefined;
   }
 
   /** The store refused a write of ours: somebody else processes now. */
@@ -157,6 +166,8 @@ export class LockKeeper {
     const { store, fastLock } = queue.opened;
     try {
       const row = await store.readLock();
+      // Let go meanwhile: the fast lock must not be taken again.
+      if (this.#lease !== lease) return;
       if (row === undefined || !isOwn(row, lease)) return await this.lost();
       // Who took over by staleness gets the fast lock as soon as the old holder is gone.
       if (!this.#hasFastLock && fastLock !== null) this.#hasFastLock = await fastLock.tryAcquire();
@@ -164,13 +175,13 @@ export class LockKeeper {
       if (await store.writeLock({ fence: row.fence, beats: row.beats }, beat(row, platform.clock.now(), this.#hasFastLock), true))
         this.#renewedAt = readAt;
     } catch (error) {
-      this.#context.settings.telemetry.logger.warning({
-        event_type: "heartbeat_failed",
-        msg: "The lock could not be renewed; it is tried again.",
-        code: codeOf(error),
-      });
+      this.#warn("heartbeat_failed", "The lock could not be renewed; it is tried again.", error);
     }
     if (this.#lease === lease) this.#scheduleBeat();
+  }
+
+  #warn(event: string, msg: string, error: unknown): void {
+    this.#context.settings.telemetry.logger.warning({ event_type: event, msg, code: codeOf(error) });
   }
 
   async #dropFastLock(): Promise<void> {

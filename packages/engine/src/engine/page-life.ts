@@ -11,8 +11,9 @@ export interface PageLifeParts {
 
 /**
  * Runs the processor as the app wishes, except while the page is away: a frozen page that kept the lock would hold up every other tab
- * until it is stale. Going away is a stop: the request under way is waited for, and if the page freezes before its answer comes, the
- * operation stays sealed, and its key makes the second try harmless. Whoever comes back begins like a new holder.
+ * until it is stale. The lock is free before the handler of the event returns, because nothing asynchronous ends in a page that
+ * freezes. An answer that comes later is written down if nobody has taken over by then; else the operation was still sealed, and
+ * its key made the second try harmless. Whoever comes back begins like a new holder.
  */
 export class PageLifeKeeper {
   readonly #parts: PageLifeParts;
@@ -53,7 +54,7 @@ export class PageLifeKeeper {
       case "frozen":
       case "leaving":
         this.#isAway = true;
-        void this.#leave();
+        this.#leave();
         return;
       case "resumed":
       case "visible":
@@ -62,12 +63,12 @@ export class PageLifeKeeper {
     }
   }
 
-  async #leave(): Promise<void> {
+  #leave(): void {
     const { processor, lock } = this.#parts;
+    // First: what ends below gives back, through the store, what it still finds in its hands.
+    lock.letGo();
+    processor.suspend();
     void processor.puller.rest();
-    await processor.stop();
-    // A long poll may still be under way. What it brings is read again; it must not keep the lock.
-    if (this.#isAway) await lock.releaseAll().catch(() => {});
   }
 
   #comeBack(): void {

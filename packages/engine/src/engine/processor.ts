@@ -98,6 +98,13 @@ export class Processor {
     this.#tellRest(this.#standstill);
   }
 
+  /** As `stop`, but at once and in silence: nobody looks at the store because of it. */
+  suspend(): void {
+    this.#startsAgain = false;
+    this.#stopping = true;
+    this.wake();
+  }
+
   wake(): void {
     this.#woken = true;
     this.#wake?.();

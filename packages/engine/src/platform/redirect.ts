@@ -1,6 +1,6 @@
 import { parseUrl } from "./url.ts";
 
-export const MAX_REDIRECTS = 5;
+const MAX_REDIRECTS = 5;
 
 export type Redirect = { readonly kind: "follow"; readonly url: URL } | { readonly kind: "report"; readonly crossOrigin: boolean };
 
