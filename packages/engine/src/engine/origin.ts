@@ -132,9 +132,15 @@ export class Origin {
   }
 
   /** What has changed since `cursor`; with `waitS` the answer may take that long, until something does. */
-  changes(errand: Errand, cursor: string, entityTypes: readonly string[], waitS: number): Promise<Asked<ChangesPage>> {
+  changes(
+    errand: Errand,
+    cursor: string,
+    entityTypes: readonly string[],
+    waitS: number,
+    signal: NonNullable<HttpRequest["signal"]>,
+  ): Promise<Asked<ChangesPage>> {
     const query = `${SYNC_PATHS.changes}?cursor=${encodeURIComponent(cursor)}&wait=${waitS}${filterOf(entityTypes)}`;
-    return this.#ask(errand, "GET", query, undefined, parseChangesPage);
+    return this.#ask(errand, "GET", query, undefined, parseChangesPage, signal);
   }
 
   snapshot(errand: Errand, page: string | undefined, entityTypes: readonly string[]): Promise<Asked<SnapshotPage>> {
@@ -159,16 +165,14 @@ export class Origin {
     path: string,
     payload: Json | undefined,
     read: Parameters<typeof readEnvelope<T>>[1],
+    signal?: HttpRequest["signal"],
   ): Promise<Asked<T>> {
     const traceId = this.#context.queue.newUuid();
     const meta: RequestMeta = { trace_id: traceId, timestamp: this.#timestamp(errand) };
-    const exchange = await this.#exchange(
-      { ...errand, level: 4 },
-      method,
-      path,
-      traceId,
-      payload === undefined ? {} : { body: JSON.stringify({ meta, payload }) },
-    );
+    const exchange = await this.#exchange({ ...errand, level: 4 }, method, path, traceId, {
+      ...(payload === undefined ? {} : { body: JSON.stringify({ meta, payload }) }),
+      ...(signal === undefined ? {} : { signal }),
+    });
     if (exchange.kind === "failure") {
       return {
         ok: false,
@@ -200,7 +204,7 @@ export class Origin {
     method: HttpRequest["method"],
     path: string,
     traceId: string,
-    more: { readonly body?: string | undefined; readonly headers?: Readonly<Record<string, string>> },
+    more: Pick<HttpRequest, "signal"> & { readonly body?: string | undefined; readonly headers?: Readonly<Record<string, string>> },
   ): Promise<Exchange> {
     this.#onStart();
     const { settings, platform } = this.#context;
@@ -223,6 +227,7 @@ export class Origin {
       url: `${this.#baseUrl}${path}`,
       headers,
       ...(more.body === undefined ? {} : { body: more.body }),
+      ...(more.signal === undefined ? {} : { signal: more.signal }),
       timeoutMs: settings.backend.timeoutMs,
     };
     const startedAt = platform.clock.monotonic();

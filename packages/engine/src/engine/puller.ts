@@ -5,6 +5,7 @@ import type { FeedPosition } from "../format/index.ts";
 import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
+import { Abort } from "./abort.ts";
 import type { EngineContext } from "./context.ts";
 import { beginAgain, FEED_BEGIN, takeChanges, takeSnapshot } from "./feed.ts";
 import type { Gate } from "./gate.ts";
@@ -56,6 +57,8 @@ export class Puller {
   /** Everything that the server had when it was asked last is here. */
   #isFresh = false;
   #freshListeners = new Set<() => void>();
+  /** Of a long poll under way. */
+  #giveUp: (() => void) | undefined;
 
   constructor(context: EngineContext, parts: PullerParts) {
     this.#context = context;
@@ -76,10 +79,11 @@ export class Puller {
     });
   }
 
-  /** Resolves when the loop has ended; a long poll under way is left to itself. */
+  /** Resolves when the loop has ended. A long poll under way is given up: its answer changes nothing any more. */
   async rest(): Promise<void> {
     this.#isWanted = false;
     this.wake();
+    this.#giveUp?.();
     await this.#running;
   }
 
@@ -97,6 +101,8 @@ export class Puller {
       };
       this.#freshListeners.add(listener);
       this.wake();
+      // Whoever asks now does not wait until something changes.
+      this.#giveUp?.();
     });
   }
 
@@ -191,7 +197,9 @@ export class Puller {
     }
     const askedAt = platform.clock.now();
     const waitS = this.#isFresh && this.#freshListeners.size === 0 ? LONG_POLL_S : 0;
-    const asked = await this.#parts.origin.changes(own, feed.cursor, types, waitS);
+    const { cursor } = feed;
+    const asked = await this.#orGivenUp((signal) => this.#parts.origin.changes(own, cursor, types, waitS, signal));
+    if (asked === undefined) return { kind: "again" };
     if (!asked.ok) return this.#refused(asked, account, lease, feed);
     const page = asked.value;
     // A page that begins elsewhere answers another question: applied, it would leave a gap.
@@ -202,6 +210,25 @@ export class Puller {
     // A server that answers at once though nothing changed must not be asked in a circle.
     const isEarly = waitS > 0 && !isNews && platform.clock.now() - askedAt < (waitS * 1000) / 2;
     return { kind: "fresh", delayMs: isEarly ? POLL_MS : 0 };
+  }
+
+  /** Undefined: nobody wants the answer any more. */
+  async #orGivenUp<T>(ask: (signal: Abort) => Promise<T>): Promise<T | undefined> {
+    const abort = new Abort();
+    const givenUp = new Promise<undefined>((resolve) => {
+      this.#giveUp = (): void => {
+        abort.abort();
+        resolve(undefined);
+      };
+    });
+    const asked = ask(abort);
+    try {
+      return await Promise.race([asked, givenUp]);
+    } finally {
+      this.#giveUp = undefined;
+      // What becomes of a request that was given up matters to nobody.
+      asked.catch(() => undefined);
+    }
   }
 
   async #refused(asked: Asked<unknown> & { readonly ok: false }, account: AccountTag, lease: Lease, feed: FeedPosition): Promise<Turn> {

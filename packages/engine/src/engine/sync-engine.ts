@@ -8,7 +8,6 @@ import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { Fates } from "./fates.ts";
 import { FailedList, type KeptOperation, type Page } from "./failed.ts";
 import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
-import { type EntityView, type ListedEntity, LiveView } from "./live-view.ts";
 import { LockKeeper } from "./lock-keeper.ts";
 import { OptimisticTokens } from "./optimistic.ts";
 import { Operation, type OperationBackstage } from "./operation.ts";
@@ -22,6 +21,7 @@ import { finishReleases } from "./recorder.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { liftPause, type Pause, putPause } from "./standing-pause.ts";
 import { type EngineStatus, statusOf } from "./status.ts";
+import { type EntitiesHandle, type EntityHandle, Viewing } from "./viewing.ts";
 import { withDeadline } from "./deadline.ts";
 
 export interface DrainResult {
@@ -32,21 +32,6 @@ export interface DrainResult {
 }
 
 const DRAIN_TIMEOUT_MS = 60_000;
-/** While somebody looks at the view: how often the file is asked whether another process wrote. */
-const VIEW_LOOK_MS = 1000;
-
-/** One document as it is shown. */
-export interface EntityHandle<Document> {
-  /** As it is now; `isLoading` before anybody has subscribed. */
-  get(): EntityView<Document>;
-  /** Tells now, and after every change, until the returned function is called. */
-  subscribe(listener: (view: EntityView<Document>) => void): () => void;
-}
-export interface EntitiesHandle<Document> {
-  get(): readonly ListedEntity<Document>[];
-  subscribe(listener: (items: readonly ListedEntity<Document>[]) => void): () => void;
-}
-
 /** The engine of one queue file in one process. Made by `createSyncEngine`. */
 export class SyncEngine {
   readonly #context: EngineContext;
@@ -56,7 +41,7 @@ export class SyncEngine {
   readonly #pageLife: PageLifeKeeper;
   readonly #intake: Intake;
   readonly #fates: Fates;
-  readonly #view: LiveView;
+  readonly #viewing: Viewing;
   /** One for all handles: a handle costs nothing but its own fields. */
   readonly #backstage: OperationBackstage = {
     settled: (id) => this.#fates.settled(id),
@@ -72,10 +57,6 @@ export class SyncEngine {
   #offConnectivity: (() => void) | undefined;
   #cancelUpkeep: (() => void) | undefined;
   #closed = false;
-  /** Calls of `pull` under way. */
-  #pulls = 0;
-  #cancelViewWatch: (() => void) | undefined;
-  #viewVersion = -1;
   /** Operations that failed, were parked, or put aside: list, retry, archive, restore, discard. */
   readonly failed: FailedList;
   readonly conflicts: { list(page?: Page): Promise<readonly KeptOperation[]> };
@@ -92,13 +73,12 @@ export class SyncEngine {
     this.#sessions = sessions;
     this.#lock = new LockKeeper(context);
     this.#processor = new Processor(context, sessions, this.#lock);
-    const readOn = (): void => this.#look(this.#view.isWatched);
+    const readOn = (): void => this.#viewing.readOn();
     this.#pageLife = new PageLifeKeeper(context.platform.pageLife, { processor: this.#processor, lock: this.#lock, readOn });
     this.#intake = new Intake(context);
     this.#fates = new Fates(context, () => this.#currentAccount());
-    this.#view = new LiveView(context, () => this.#currentAccount(), this.#onViewError);
-    this.#view.onWatched = (isWatched) => this.#look(isWatched);
-    this.optimistic = new OptimisticTokens(this.#onViewError);
+    this.#viewing = new Viewing(context, this.#processor.puller, () => this.#currentAccount());
+    this.optimistic = new OptimisticTokens((error) => this.#viewing.report(error));
     this.failed = new FailedList(
       context,
       () => this.#currentAccount(),
@@ -120,7 +100,7 @@ export class SyncEngine {
     sessions.onSession = async (session) => {
       const before = this.#account;
       this.#account = session === null ? undefined : await context.queue.ensureAccount(session.account);
-      if (before !== this.#account && this.#account !== undefined) this.#view.refresh();
+      if (before !== this.#account && this.#account !== undefined) this.#viewing.refresh();
     };
     this.#offConnectivity = context.platform.connectivity?.subscribe((online) => {
       context.events.emit({ type: "connection", online });
@@ -187,41 +167,21 @@ export class SyncEngine {
 
   /** One document with everything that waits on top of it, now and live. */
   entity<Document>(definition: EntityDefinition<Document>, entityId: string): EntityHandle<Document> {
-    const ref = definition.ref(entityId);
-    return {
-      get: () => this.#view.get(ref) as EntityView<Document>,
-      subscribe: (listener) => this.#view.watch(ref, listener as (view: EntityView) => void),
-    };
+    return this.#viewing.entity(definition, entityId);
   }
 
   /** All documents of one type, in order of their ids, now and live. */
   entities<Document>(definition: EntityDefinition<Document>): EntitiesHandle<Document> {
-    const { type } = definition;
-    return {
-      get: () => this.#view.list(type) as readonly ListedEntity<Document>[],
-      subscribe: (listener) => this.#view.watchAll(type, listener as (items: readonly ListedEntity[]) => void),
-    };
+    return this.#viewing.entities(definition);
   }
 
   /**
    * Reads the server's changes now. Resolves when everything it had is in the queue file; rejects with `TIMEOUT` when that cannot be
-   * had in time (offline, signed out, no change feed); reading goes on while somebody looks at the view.
+   * had in time (offline, signed out); reading goes on while somebody looks at the view.
    */
   async pull({ timeoutMs = DRAIN_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#assertOpen();
-    this.#pulls += 1;
-    const { puller } = this.#processor;
-    puller.want();
-    try {
-      const late = (): SyncError =>
-        new SyncError("TIMEOUT", `The server's changes could not be read within ${timeoutMs} ms. Nothing was lost; try again.`, {
-          retryable: true,
-        });
-      await withDeadline(this.#context.platform.clock, timeoutMs, () => puller.fresh(), late);
-    } finally {
-      this.#pulls -= 1;
-      this.#look(this.#view.isWatched);
-    }
+    await this.#viewing.pull(timeoutMs);
   }
 
   /** A handle on an operation that was queued before, in this process or an earlier one. */
@@ -256,9 +216,7 @@ export class SyncEngine {
     this.#pageLife.close();
     this.#cancelUpkeep?.();
     this.#fates.close();
-    this.#view.close();
-    this.#cancelViewWatch?.();
-    await this.#processor.puller.rest();
+    await this.#viewing.close();
     this.#context.events.close();
     await this.#context.platform.transport.close();
     await this.#context.queue.opened.store.close();
@@ -367,7 +325,7 @@ export class SyncEngine {
     this.#arriving += contents.length;
     const entityTags = contents.map((content) => queue.entityTag(account, content.entityType, content.entityId));
     const appended = queue.appender.append({ account, operations: contents, entityTags, payloadTexts });
-    this.#view.stage(contents, appended);
+    this.#viewing.stage(contents, appended);
     const stored = appended.then(
       (seqs) => {
         this.#arriving -= contents.length;
@@ -392,52 +350,6 @@ export class SyncEngine {
 
   #handle(content: OperationContent, patch: JsonObject | null, stored: Promise<void>): Operation {
     return new Operation(content, patch, stored, this.#backstage);
-  }
-
-  readonly #onViewError = (error: unknown): void => {
-    this.#context.settings.telemetry.logger.error({
-      event_type: "view_failed",
-      msg: "The view could not be brought up to date, or a listener of it threw. The queue is not affected.",
-      code: error instanceof SyncError ? error.code : "UNKNOWN",
-    });
-  };
-
-  /** Somebody began to look at the view, or nobody does any more. */
-  #look(isWatched: boolean): void {
-    const { puller } = this.#processor;
-    if (this.#closed || (!isWatched && this.#pulls === 0)) {
-      this.#cancelViewWatch?.();
-      this.#cancelViewWatch = undefined;
-      void puller.rest();
-      return;
-    }
-    puller.want();
-    if (isWatched && this.#cancelViewWatch === undefined) this.#watchForView();
-  }
-
-  /** What other processes write is noticed by the file's version, and sooner where the platform tells. */
-  #watchForView(): void {
-    const { clock } = this.#context.platform;
-    const look = (): void => {
-      this.#lookForView().catch(this.#onViewError);
-    };
-    const unwatch = this.#context.queue.opened.watch?.(look);
-    let cancel = clock.schedule(VIEW_LOOK_MS, function again() {
-      look();
-      cancel = clock.schedule(VIEW_LOOK_MS, again);
-    });
-    this.#cancelViewWatch = () => {
-      unwatch?.();
-      cancel();
-    };
-  }
-
-  async #lookForView(): Promise<void> {
-    const version = await this.#context.queue.opened.store.dataVersion();
-    if (version === this.#viewVersion) return;
-    const isFirst = this.#viewVersion === -1;
-    this.#viewVersion = version;
-    if (!isFirst) this.#view.refresh();
   }
 
   async #drained(): Promise<DrainResult | undefined> {
