@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 import type { SyncError } from "@guardian-sync/protocol";
-import type { Seq } from "../ports/index.ts";
 import { asSyncError, closedUnderUs, deletedUnderUs, upgradedUnderUs } from "./indexeddb-errors.ts";
-import { FIRST_TAIL, ONLY, type StoreName, type TailRecord } from "./indexeddb-layout.ts";
+import { readTail } from "./indexeddb-accounts.ts";
+import { ONLY, type StoreName } from "./indexeddb-layout.ts";
 import { answer } from "./indexeddb-requests.ts";
 import { closedStore } from "./refusals.ts";
 
@@ -10,10 +10,7 @@ import { closedStore } from "./refusals.ts";
 export interface Written<T> {
   readonly result: T;
   readonly isChanged: boolean;
-  /** The queue's next seq from now on; left out: as before. */
-  readonly nextSeq?: Seq;
 }
-type Effect<T> = (tx: IDBTransaction, tail: Promise<TailRecord>) => Promise<Written<T>>;
 
 /** One connection: transactions that are whole or have not happened, and one reason for all calls after it was lost. */
 export class IdbConnection {
@@ -21,7 +18,8 @@ export class IdbConnection {
   readonly #db: IDBDatabase;
   readonly #channel: BroadcastChannel | undefined;
   readonly #listeners = new Set<() => void>();
-  #ownWrites = 0;
+  #ownChanges = 0;
+  #ownAppended = 0;
   /** Why there are no more transactions. */
   #end: SyncError | undefined;
 
@@ -53,24 +51,40 @@ export class IdbConnection {
   }
 
   /** On disk when it resolves; nothing has happened when it rejects. `relaxed`: whole, but a power cut may take it back. */
-  async write<T>(stores: readonly StoreName[], effect: Effect<T>, { relaxed = false }: { readonly relaxed?: boolean } = {}): Promise<T> {
-    try {
-      const tx = this.#begin([...stores, "tail"], "readwrite", relaxed ? "relaxed" : "strict");
-      const { result, isChanged } = await perform(tx, effect);
-      if (isChanged) {
-        this.#ownWrites += 1;
-        // A heartbeat is no news: who waits for the lock looks at it by itself.
-        if (!relaxed) this.#channel?.postMessage(null);
-      }
-      return result;
-    } catch (error) {
-      throw this.#named(error);
+  async write<T>(
+    stores: readonly StoreName[],
+    effect: (tx: IDBTransaction) => Promise<Written<T>>,
+    { relaxed = false }: { readonly relaxed?: boolean } = {},
+  ): Promise<T> {
+    const { result, isChanged } = await this.#perform([...stores, "changes"], relaxed ? "relaxed" : "strict", async (tx) => {
+      const changes = answer(tx.objectStore("changes").get(ONLY) as IDBRequest<number | undefined>);
+      const written = await effect(tx);
+      if (written.isChanged) tx.objectStore("changes").put(((await changes) ?? 0) + 1, ONLY);
+      return written;
+    });
+    if (isChanged) {
+      this.#ownChanges += 1;
+      // A heartbeat is no news: who waits for the lock looks at it by itself.
+      if (!relaxed) this.#announce();
     }
+    return result;
+  }
+
+  /** As `write`, for what moves the tail of the queue, which is counted by that. */
+  async append<T>(stores: readonly StoreName[], count: number, effect: (tx: IDBTransaction) => Promise<T> | T): Promise<T> {
+    const result = await this.#perform(stores, "strict", effect);
+    this.#ownAppended += count;
+    this.#announce();
+    return result;
   }
 
   /** A number that changes when another connection wrote. */
   dataVersion(): Promise<number> {
-    return this.read(["tail"], async (tx) => (await readTail(tx)).writes - this.#ownWrites);
+    return this.read(["tail", "segments", "changes"], async (tx) => {
+      const changes = answer(tx.objectStore("changes").get(ONLY) as IDBRequest<number | undefined>);
+      const [nextSeq, changed = 0] = await Promise.all([readTail(tx), changes]);
+      return nextSeq - this.#ownAppended + (changed - this.#ownChanges);
+    });
   }
 
   /** Undefined where the browser cannot tell. */
@@ -103,6 +117,11 @@ export class IdbConnection {
     this.#channel?.close();
   }
 
+  /** What was under way when the connection ended still completes; the channel is closed by then. */
+  #announce(): void {
+    if (this.#end === undefined) this.#channel?.postMessage(null);
+  }
+
   #tell(): void {
     for (const listener of Array.from(this.#listeners)) listener();
   }
@@ -112,40 +131,42 @@ export class IdbConnection {
     return this.#db.transaction(stores as StoreName[], mode, { durability });
   }
 
+  async #perform<T>(
+    stores: readonly StoreName[],
+    durability: IDBTransactionDurability,
+    effect: (tx: IDBTransaction) => Promise<T> | T,
+  ): Promise<T> {
+    try {
+      return await perform(this.#begin(stores, "readwrite", durability), effect);
+    } catch (error) {
+      throw this.#named(error);
+    }
+  }
+
   #named(error: unknown): unknown {
     const isEnd = (error as { readonly name?: unknown } | null)?.name === "AbortError" && this.#end !== undefined;
     return isEnd ? this.#end : asSyncError(error, this.name);
   }
 }
 
-async function perform<T>(tx: IDBTransaction, effect: Effect<T>): Promise<Written<T>> {
+async function perform<T>(tx: IDBTransaction, effect: (tx: IDBTransaction) => Promise<T> | T): Promise<T> {
   const ended = new Promise<void>((resolve, reject) => {
     tx.oncomplete = (): void => resolve();
     tx.onabort = (): void => reject(tx.error ?? new DOMException("aborted", "AbortError"));
   });
   ended.catch(() => undefined);
   try {
-    const tail = readTail(tx);
-    tail.catch(() => undefined);
-    const written = await effect(tx, tail);
-    if (written.isChanged) {
-      const { nextSeq, writes } = await tail;
-      tx.objectStore("tail").put({ nextSeq: written.nextSeq ?? nextSeq, writes: writes + 1 } satisfies TailRecord, ONLY);
-    }
+    const result = await effect(tx);
     tx.commit();
     // Success of a request promises nothing: a full disk shows at the end.
     await ended;
-    return written;
+    return result;
   } catch (error) {
     abort(tx);
     await ended.catch(() => undefined);
     // A write that failed says more than the reads that were cut off with it.
     throw tx.error ?? error;
   }
-}
-
-async function readTail(tx: IDBTransaction): Promise<TailRecord> {
-  return (await answer(tx.objectStore("tail").get(ONLY) as IDBRequest<TailRecord | undefined>)) ?? FIRST_TAIL;
 }
 
 function abort(tx: IDBTransaction): void {

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
-import type { AccountTag, IntegrityReport, Seq } from "../ports/index.ts";
-import { type SegmentRecord, type StoreName, STORES, type TailRecord } from "./indexeddb-layout.ts";
+import type { IntegrityReport } from "../ports/index.ts";
+import { type SegmentRecord, type StoreName, STORES } from "./indexeddb-layout.ts";
 import { answer } from "./indexeddb-requests.ts";
 
 const PIECE = 256;
@@ -9,24 +9,21 @@ const MAX_PROBLEMS = 100;
 
 /**
  * Reads every record, so that the browser meets what it cannot read, and compares what must agree: positions of segments with
- * each other and with the end of the queue, and counts of what is alive with what they count.
+ * each other, and counts of what is alive with what they count.
  */
-export async function checkIntegrity(tx: IDBTransaction, tail: TailRecord): Promise<IntegrityReport> {
+export async function checkIntegrity(tx: IDBTransaction): Promise<IntegrityReport> {
   const problems: string[] = [];
-  const segmentKeys = new Set<string>();
-  const ends = new Map<AccountTag, Seq>();
-  await walk(tx, "segments", (_, value) => {
-    const { account, seqFrom, seqTo, entityTags } = value as SegmentRecord;
-    segmentKeys.add(`${account} ${seqFrom}`);
-    const place = `segment at ${seqFrom} of account ${account}`;
-    if (entityTags.length !== (seqTo - seqFrom + 1) * TAG_CHARS) problems.push(`${place}: as many tags as operations are needed`);
-    if (seqFrom <= (ends.get(account) ?? 0)) problems.push(`${place}: overlaps the one before`);
-    if (seqTo >= tail.nextSeq) problems.push(`${place}: lies behind the end of the queue (${tail.nextSeq})`);
-    ends.set(account, seqTo);
+  const segmentKeys = new Set<IDBValidKey>();
+  let end = 0;
+  await walk(tx, "segments", (key, value) => {
+    const { count, seqTo, entityTags } = value as SegmentRecord;
+    segmentKeys.add(key);
+    if (entityTags.length !== count * TAG_CHARS) problems.push(`segment at ${seqTo}: as many tags as operations are needed`);
+    if (seqTo - count < end) problems.push(`segment at ${seqTo}: overlaps the one before`);
+    end = seqTo;
   });
   await walk(tx, "segment_lives", (key) => {
-    const [account, seqFrom] = key as [AccountTag, Seq];
-    if (!segmentKeys.has(`${account} ${seqFrom}`)) problems.push(`count at ${seqFrom} of account ${account}: has no segment`);
+    if (!segmentKeys.has(key)) problems.push(`count of the segment at ${String(key)}: has no segment`);
   });
   const packIds = new Set<IDBValidKey>();
   await walk(tx, "pack_lives", (key) => void packIds.add(key));

@@ -2,7 +2,7 @@
 import type { AccountTag, ReceiptRow, SeqRange } from "../ports/index.ts";
 import { idPoint } from "./id-point.ts";
 import type { ReceiptRecord } from "./indexeddb-layout.ts";
-import { answer, countOf, trimmed } from "./indexeddb-requests.ts";
+import { answer, atEachLevel, countOf, trimmed } from "./indexeddb-requests.ts";
 import { levelOf, TOP_ID_LEVEL, TOP_SEQ_LEVEL } from "./range-level.ts";
 
 export function putReceipt(tx: IDBTransaction, row: ReceiptRow): void {
@@ -22,11 +22,12 @@ export async function readReceipts(
   account: AccountTag,
   where: { readonly seqs: SeqRange } | { readonly id: string },
 ): Promise<ReceiptRow[]> {
-  const records =
+  const receipts = tx.objectStore("receipts");
+  const near =
     "id" in where
-      ? await atEachLevel(tx, "by_id", TOP_ID_LEVEL, account, idPoint(where.id), idPoint(where.id))
-      : await atEachLevel(tx, "by_seq", TOP_SEQ_LEVEL, account, where.seqs.from, where.seqs.to);
-  return records
+      ? atEachLevel<ReceiptRecord>(receipts.index("by_id"), TOP_ID_LEVEL, account, idPoint(where.id), idPoint(where.id))
+      : atEachLevel<ReceiptRecord>(receipts.index("by_seq"), TOP_SEQ_LEVEL, account, where.seqs.from, where.seqs.to);
+  return (await near)
     .filter((row) =>
       "id" in where ? row.idMin <= where.id && where.id <= row.idMax : row.seqMin <= where.seqs.to && where.seqs.from <= row.seqMax,
     )
@@ -34,23 +35,6 @@ export async function readReceipts(
     .map(({ account: owner, seqMin, seqMax, idMin, idMax, settledAt, body }) => {
       return { account: owner, seqMin, seqMax, idMin, idMax, settledAt, body };
     });
-}
-
-async function atEachLevel(
-  tx: IDBTransaction,
-  name: "by_id" | "by_seq",
-  top: number,
-  account: AccountTag,
-  from: number,
-  to: number,
-): Promise<ReceiptRecord[]> {
-  if (to < from) return [];
-  const index = tx.objectStore("receipts").index(name);
-  const looks = Array.from({ length: top + 1 }, (_, level) => {
-    const range = IDBKeyRange.bound([account, level, from - 16 ** level], [account, level, to], true);
-    return answer(index.getAll(range) as IDBRequest<ReceiptRecord[]>);
-  });
-  return (await Promise.all(looks)).flat();
 }
 
 /** How many went. */

@@ -51,6 +51,16 @@ export async function scan<T>(
   }
 }
 
+/** Records of ranges that may contain what lies between two points: see `levelOf`. The index is by account, level and begin. */
+export async function atEachLevel<T>(index: IDBIndex, top: number, account: string, from: number, to: number): Promise<T[]> {
+  if (to < from) return [];
+  const looks = Array.from({ length: top + 1 }, (_, level) => {
+    const range = IDBKeyRange.bound([account, level, from - 16 ** level], [account, level, to], true);
+    return answer(index.getAll(range) as IDBRequest<T[]>);
+  });
+  return (await Promise.all(looks)).flat();
+}
+
 /** A typed array that is part of a larger buffer would take all of that buffer into the database. */
 export function trimmed(bytes: Uint8Array): Uint8Array {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();

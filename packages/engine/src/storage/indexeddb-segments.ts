@@ -1,72 +1,61 @@
 /// <reference lib="dom" />
 import type { AccountTag, EntityTag, SegmentRow, Seq, SeqRange } from "../ports/index.ts";
-import { accountRecord } from "./indexeddb-accounts.ts";
+import { idPoint } from "./id-point.ts";
 import type { SegmentKey, SegmentRecord } from "./indexeddb-layout.ts";
-import { answer, type Scan, scan } from "./indexeddb-requests.ts";
+import { answer, atEachLevel, scan } from "./indexeddb-requests.ts";
+import { TOP_ID_LEVEL } from "./range-level.ts";
 
 const TAG_CHARS = 16;
-const LAST = Number.MAX_SAFE_INTEGER;
 
-export async function readSegments(tx: IDBTransaction, account: AccountTag, from: Seq, limit: number): Promise<SegmentRow[]> {
-  const cover = (await segmentAt(tx, account, from)) ?? [account, from, from];
-  const begin = cover[2] < from ? from : cover[1];
-  return rowsIn(tx, account, begin, { range: between(account, begin, LAST), limit });
-}
-
-/**
- * Finds segments by id. `idHigh` is the greatest id so far, so it never falls along the queue; a segment with `id` in its range
- * is never before the place where `idHigh` reaches `id`, and never more than `disorder` seqs behind it: `disorder` is the
- * greatest distance that any segment ever had from that place.
- */
-export async function findSegments(tx: IDBTransaction, account: AccountTag, id: string): Promise<SegmentRow[]> {
-  const [from, record] = await Promise.all([seqWhereIdsReach(tx, account, id), accountRecord(tx, account)]);
-  if (from === undefined) return [];
-  return rowsIn(tx, account, from, {
-    range: between(account, from, from + (record?.disorder ?? 0)),
-    limit: Number.POSITIVE_INFINITY,
-    matches: ({ idMin, idMax }) => idMin <= id && id <= idMax,
-  });
-}
-
-/** The first seq of the first segment whose `idHigh` is at least `id`. */
-export async function seqWhereIdsReach(tx: IDBTransaction, account: AccountTag, id: string): Promise<Seq | undefined> {
-  const index = tx.objectStore("segments").index("by_id");
-  const key = await answer(index.getKey(IDBKeyRange.bound([account, id], [account, []])) as IDBRequest<SegmentKey | undefined>);
-  return key?.[1];
-}
-
-/** The rows of a scan that begins at `from`, with what is alive of each. */
-async function rowsIn(tx: IDBTransaction, account: AccountTag, from: number, query: Scan<SegmentRecord>): Promise<SegmentRow[]> {
-  const segments = tx.objectStore("segments");
-  const records = await scan<SegmentRecord>(segments, ({ seqFrom, seqTo }) => [account, seqFrom, seqTo], query);
-  const last = records.at(-1);
-  if (last === undefined) return [];
-  const lives = tx.objectStore("segment_lives");
-  const range = IDBKeyRange.bound([account, from], [account, last.seqFrom]);
-  const [keys, left] = await Promise.all([
-    answer(lives.getAllKeys(range) as IDBRequest<IDBValidKey[]>),
-    answer(lives.getAll(range) as IDBRequest<number[]>),
-  ]);
-  const live = new Map(keys.map((key, i) => [(key as [AccountTag, Seq])[1], left[i]]));
-  return records.map((record) => rowOf(record, live.get(record.seqFrom)));
-}
-
-function rowOf({ entityTags: tags, ...record }: SegmentRecord, live: number | undefined): SegmentRow {
-  const { segmentId, account, seqFrom, seqTo, idMin, idMax, body } = record;
-  const count = seqTo - seqFrom + 1;
-  const entityTags = Array.from({ length: count }, (_, i) => tags.slice(i * TAG_CHARS, (i + 1) * TAG_CHARS) as EntityTag);
-  return { segmentId, account, seqFrom, count, live: live ?? count, idMin, idMax, entityTags, body };
-}
-
-/** Segments that begin between two seqs, both included. */
-function between(account: AccountTag, from: number, to: number): IDBKeyRange {
+/** Segments whose last seq lies between two, both included: those of one account, in order. */
+function endingIn(account: AccountTag, from: number, to: number = Number.MAX_SAFE_INTEGER): IDBKeyRange {
   return IDBKeyRange.bound([account, from], [account, to, []]);
 }
 
-/** The last segment that begins at or before a seq. Its body is not read. */
-async function segmentAt(tx: IDBTransaction, account: AccountTag, seq: number): Promise<SegmentKey | undefined> {
-  const cursor = await answer(tx.objectStore("segments").openKeyCursor(between(account, 0, seq), "prev"));
-  return cursor?.key as SegmentKey | undefined;
+export async function readSegments(tx: IDBTransaction, account: AccountTag, from: Seq, limit: number): Promise<SegmentRow[]> {
+  const index = tx.objectStore("segments").index("by_account");
+  const keyOf = (record: SegmentRecord): SegmentKey => [account, record.seqTo, record.count];
+  return rowsOf(tx, await scan<SegmentRecord>(index, keyOf, { range: endingIn(account, from), limit }));
+}
+
+export async function findSegments(tx: IDBTransaction, account: AccountTag, id: string): Promise<SegmentRow[]> {
+  const point = idPoint(id);
+  const near = await atEachLevel<SegmentRecord>(tx.objectStore("segments").index("by_id"), TOP_ID_LEVEL, account, point, point);
+  const found = near.filter(({ idMin, idMax }) => idMin <= id && id <= idMax);
+  return rowsOf(
+    tx,
+    found.sort((a, b) => a.seqTo - b.seqTo),
+  );
+}
+
+/** With what is alive of each. */
+async function rowsOf(tx: IDBTransaction, records: readonly SegmentRecord[]): Promise<SegmentRow[]> {
+  const [first, last] = [records[0], records.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  const lives = tx.objectStore("segment_lives");
+  const range = IDBKeyRange.bound(first.seqTo, last.seqTo);
+  const [keys, left] = await Promise.all([answer(lives.getAllKeys(range)), answer(lives.getAll(range) as IDBRequest<number[]>)]);
+  const live = new Map(keys.map((key, i) => [key, left[i]]));
+  return records.map((record) => rowOf(record, live.get(record.seqTo)));
+}
+
+function rowOf({ seqTo, ...record }: SegmentRecord, live: number | undefined): SegmentRow {
+  const { segmentId, account, count, idMin, idMax, entityTags: tags, body } = record;
+  const entityTags = Array.from({ length: count }, (_, i) => tags.slice(i * TAG_CHARS, (i + 1) * TAG_CHARS) as EntityTag);
+  return { segmentId, account, seqFrom: (seqTo - count + 1) as Seq, count, live: live ?? count, idMin, idMax, entityTags, body };
+}
+
+/** The first segment that ends at or behind a seq. Its body is not read. */
+async function segmentAt(tx: IDBTransaction, account: AccountTag, seq: number): Promise<Extent | undefined> {
+  const cursor = await answer(tx.objectStore("segments").index("by_account").openKeyCursor(endingIn(account, seq)));
+  if (cursor === null) return undefined;
+  const [, seqTo, count] = cursor.key as SegmentKey;
+  return { seqTo, count, seqFrom: seqTo - count + 1 };
+}
+interface Extent {
+  readonly seqFrom: number;
+  readonly seqTo: number;
+  readonly count: number;
 }
 
 /**
@@ -74,46 +63,58 @@ async function segmentAt(tx: IDBTransaction, account: AccountTag, seq: number): 
  * settled in part, so the rest of it goes in one step, however many they are.
  */
 export async function settleContent(tx: IDBTransaction, account: AccountTag, ranges: readonly SeqRange[]): Promise<void> {
-  const parts = new Map<Seq, Part>();
-  const settle = (key: SegmentKey, from: number, to: number): void => {
-    const [, seqFrom, seqTo] = key;
-    const before = parts.get(seqFrom)?.settled ?? 0;
-    parts.set(seqFrom, { key, settled: before + Math.min(to, seqTo) - Math.max(from, seqFrom) + 1 });
+  const parts = new Map<number, Part>();
+  const settlePart = (segment: Extent, from: number, to: number): void => {
+    const settled = Math.min(to, segment.seqTo) - Math.max(from, segment.seqFrom) + 1;
+    parts.set(segment.seqTo, { segment, settled: (parts.get(segment.seqTo)?.settled ?? 0) + settled });
   };
   await Promise.all(
     joined(ranges).map(async ({ from, to }) => {
-      const [first, last] = await Promise.all([segmentAt(tx, account, from - 1), segmentAt(tx, account, to)]);
-      if (last === undefined) return;
-      if (first !== undefined && first[2] >= from) settle(first, from, to);
-      let end: number = to;
-      if (last[1] >= from && last[2] > to) {
-        settle(last, from, to);
-        end = last[1] - 1;
+      const [first, last] = await Promise.all([segmentAt(tx, account, from), segmentAt(tx, account, to)]);
+      let begin: number = from;
+      if (first !== undefined && first.seqFrom < from) {
+        settlePart(first, from, to);
+        begin = first.seqTo + 1;
       }
-      if (end < from) return;
-      tx.objectStore("segments").delete(between(account, from, end));
-      tx.objectStore("segment_lives").delete(IDBKeyRange.bound([account, from], [account, end]));
+      const isApart = last !== undefined && last.seqTo !== first?.seqTo;
+      if (last !== undefined && (isApart || begin === from) && last.seqFrom <= to && last.seqTo > to) settlePart(last, from, to);
+      if (begin <= to) await dropSegments(tx, account, begin, to);
     }),
   );
-  await Promise.all(Array.from(parts.values(), (part) => settlePart(tx, part)));
+  await Promise.all(Array.from(parts.values(), (part) => lessAlive(tx, part)));
+}
+
+/** Those that end in a range; by ranges of their keys, where no segments of other accounts lie between them. */
+async function dropSegments(tx: IDBTransaction, account: AccountTag, from: number, to: number): Promise<void> {
+  const segments = tx.objectStore("segments");
+  const lives = tx.objectStore("segment_lives");
+  const all = IDBKeyRange.bound(from, to);
+  const [own, between] = await Promise.all([
+    answer(segments.index("by_account").getAllKeys(endingIn(account, from, to))),
+    answer(segments.count(all)),
+  ]);
+  const ranges = own.length === between ? [all] : own.map((key) => IDBKeyRange.only(key));
+  for (const range of ranges) {
+    segments.delete(range);
+    lives.delete(range);
+  }
 }
 
 interface Part {
-  readonly key: SegmentKey;
+  readonly segment: Extent;
   readonly settled: number;
 }
 
-async function settlePart(tx: IDBTransaction, { key, settled }: Part): Promise<void> {
-  const [account, seqFrom, seqTo] = key;
+async function lessAlive(tx: IDBTransaction, { segment, settled }: Part): Promise<void> {
+  const { seqTo, count } = segment;
   const lives = tx.objectStore("segment_lives");
-  const live = await answer(lives.get([account, seqFrom]) as IDBRequest<number | undefined>);
-  const left = (live ?? seqTo - seqFrom + 1) - settled;
+  const left = ((await answer(lives.get(seqTo) as IDBRequest<number | undefined>)) ?? count) - settled;
   if (left > 0) {
-    lives.put(left, [account, seqFrom]);
+    lives.put(left, seqTo);
     return;
   }
-  tx.objectStore("segments").delete(key);
-  lives.delete([account, seqFrom]);
+  lives.delete(seqTo);
+  tx.objectStore("segments").delete(seqTo);
 }
 
 /** Ranges that follow each other as one: operations of one request mostly do. */

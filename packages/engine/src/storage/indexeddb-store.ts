@@ -20,11 +20,11 @@ import type {
   StoreCommit,
 } from "../ports/index.ts";
 import { listAccounts, readAccount } from "./indexeddb-accounts.ts";
-import { appendSegments } from "./indexeddb-append.ts";
+import { Appender } from "./indexeddb-append.ts";
 import { applyCommit } from "./indexeddb-commit.ts";
 import type { IdbConnection } from "./indexeddb-connection.ts";
 import { checkIntegrity } from "./indexeddb-integrity.ts";
-import { FIRST_TAIL, FORMAT_VERSION, ONLY, STORES, type StoreName, type TailRecord } from "./indexeddb-layout.ts";
+import { FORMAT_VERSION, STORES, type StoreName } from "./indexeddb-layout.ts";
 import { purgeReceipts, readReceipts } from "./indexeddb-receipts.ts";
 import { answer } from "./indexeddb-requests.ts";
 import { listEntities, putLock, readEntities, readLanes, readLock, readPacks } from "./indexeddb-rows.ts";
@@ -33,42 +33,44 @@ import { estimatedBytes } from "./indexeddb-size.ts";
 import { readStates } from "./indexeddb-states.ts";
 import { checkCommit, checkSegments } from "./refusals.ts";
 
-const APPEND_STORES: readonly StoreName[] = ["accounts", "segments", "lanes"];
 /** Not `keys`: what writes the queue cannot reach them. */
-const COMMIT_STORES: readonly StoreName[] = STORES.filter((name) => name !== "keys" && name !== "tail");
+const COMMIT_STORES: readonly StoreName[] = STORES.filter((name) => !["keys", "changes"].includes(name));
+const ACCOUNT_STORES: readonly StoreName[] = ["accounts", "account_tails", "account_details", "segments"];
 
 /** The queue in one IndexedDB database. Every call is one transaction; a write resolves when that has completed, strictly. */
 export class IndexedDbStore implements QueueStore {
   readonly storeId: string;
   readonly formatVersion: number = FORMAT_VERSION;
   readonly #db: IdbConnection;
+  readonly #appender: Appender;
 
   constructor(db: IdbConnection, storeId: string) {
     this.#db = db;
+    this.#appender = new Appender(db);
     this.storeId = storeId;
   }
 
   async append(segments: readonly NewSegment[]): Promise<readonly Seq[]> {
     checkSegments(segments);
     if (segments.length === 0) return this.#db.ifOpen([]);
-    return this.#db.write(APPEND_STORES, (tx, tail) => appendSegments(tx, tail, segments));
+    return this.#appender.append(segments);
   }
   async commit(change: StoreCommit): Promise<CommitResult> {
     checkCommit(change);
-    return this.#db.write(COMMIT_STORES, (tx, tail) => applyCommit(tx, tail, change));
+    return this.#db.write(COMMIT_STORES, (tx) => applyCommit(tx, change));
   }
 
   readAccount(account: AccountTag): Promise<AccountRow | undefined> {
-    return this.#db.read(["accounts", "account_details"], (tx) => readAccount(tx, account));
+    return this.#db.read(ACCOUNT_STORES, (tx) => readAccount(tx, account));
   }
   listAccounts(): Promise<readonly AccountRow[]> {
-    return this.#db.read(["accounts", "account_details"], listAccounts);
+    return this.#db.read(ACCOUNT_STORES, listAccounts);
   }
   readSegments(account: AccountTag, from: Seq, limit: number): Promise<readonly SegmentRow[]> {
     return this.#db.read(["segments", "segment_lives"], (tx) => readSegments(tx, account, from, limit));
   }
   findSegments(account: AccountTag, id: string): Promise<readonly SegmentRow[]> {
-    return this.#db.read(["accounts", "segments", "segment_lives"], (tx) => findSegments(tx, account, id));
+    return this.#db.read(["segments", "segment_lives"], (tx) => findSegments(tx, account, id));
   }
   readStates(query: StatesQuery): Promise<readonly StateRow[]> {
     return this.#db.read(["states"], (tx) => readStates(tx, query));
@@ -116,10 +118,7 @@ export class IndexedDbStore implements QueueStore {
   }
   async checkIntegrity(): Promise<IntegrityReport> {
     try {
-      return await this.#db.read(STORES, async (tx) => {
-        const tail = (await answer(tx.objectStore("tail").get(ONLY))) as TailRecord | undefined;
-        return checkIntegrity(tx, tail ?? FIRST_TAIL);
-      });
+      return await this.#db.read(STORES, checkIntegrity);
     } catch (error) {
       return { ok: false, problems: [error instanceof Error ? error.message : String(error)] };
     }
