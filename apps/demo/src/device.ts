@@ -124,13 +124,14 @@ export class DemoDevice {
   discard(id: string): void {
     this.#act((engine) => engine.failed.discard({ ids: [id], reason: "asked for in the demo" }));
   }
-  /** Of two names the own one. Written anew against what the server has now, before the old edit goes: nothing is lost in between. */
+  /**
+   * Of two names the own one: without a base, because now a person has decided. Queued before the old edit goes, so that nothing is lost
+   * in between.
+   */
   insist({ id, entityId, payload }: KeptOperation): void {
-    const { version } = this.#find(entityId) ?? {};
-    const base = version == null ? {} : { baseVersion: version };
     this.#act(async (engine) => {
       const name = (payload as { readonly name?: string }).name ?? "";
-      const operation = await engine.enqueue({ type: "UPDATE", entityType: "device", entityId, payload: { name }, ...base });
+      const operation = await engine.enqueue({ type: "UPDATE", entityType: "device", entityId, payload: { name } });
       this.#follow(operation, `Kept the name ${name}`);
       await engine.failed.discard({ ids: [id], reason: "written anew" });
     });
@@ -166,7 +167,11 @@ export class DemoDevice {
         if (event.type === "succeeded") this.#done.push(Date.now());
         this.#lookSoon();
       });
-      this.#network.subscribe(() => this.#lookSoon());
+      this.#network.subscribe((isOnline) => {
+        this.#lookSoon();
+        // What the others did meanwhile is wanted now, not with the next look of the engine. Offline again: that is shown already.
+        if (isOnline) engine.pull({ timeoutMs: 10_000 }).catch(() => {});
+      });
       engine.entities(roomEntity).subscribe((items) => {
         this.#rooms = items;
         this.#lookSoon();
@@ -228,7 +233,8 @@ export class DemoDevice {
   }
 
   #lookSoon(): void {
-    this.#soon ??= setTimeout(() => {
+    if (this.#soon !== undefined) return;
+    this.#soon = setTimeout(() => {
       this.#soon = undefined;
       void this.#look();
     }, LOOK_SOON_MS);

@@ -117,7 +117,7 @@ export function failureInWords({ state, code, lastError }: Pick<KeptOperation, "
   if (state === "parked") {
     return "The server never said what became of it, and can no longer tell. Look at the server's state, then decide.";
   }
-  switch (code) {
+  switch (code ?? "") {
     case "NOT_FOUND":
     case "RESOURCE_NOT_FOUND":
     case "ENTITY_NOT_FOUND":

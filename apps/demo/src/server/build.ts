@@ -29,6 +29,8 @@ export async function builtPages(): Promise<string> {
   if (isBuilt()) return OUT;
   // Only now: it is much to load.
   const [{ build }, { default: react }] = await Promise.all([import("vite"), import("@vitejs/plugin-react")]);
+  // Vite heeds one that is set, and would put React's development build into the page.
+  process.env.NODE_ENV = "production";
   await build({
     root: APP,
     configFile: false,
