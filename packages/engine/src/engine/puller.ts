@@ -168,8 +168,11 @@ export class Puller {
     const strain = { failures: this.#faults, tlsFailures: 0, refusals: this.#refusals, policy: this.#context.settings.backoff };
     const errand: Errand = { session, detail: view.detail, level: 4, lease: held.lease };
     const greeting = await greeter.greet(errand, account, held.lease, view, strain);
-    // The sender makes the same handshake, and carries out what it came to.
-    if (greeting.kind === "settle") return { kind: "rest", delayMs: greeting.settlement.wait?.delayMs ?? POLL_MS };
+    // The sender makes the same handshake, and carries out what it came to. What the origin asked for holds from now on.
+    if (greeting.kind === "settle") {
+      await gate.settled(account, greeting.settlement);
+      return { kind: "rest", delayMs: greeting.settlement.wait?.delayMs ?? POLL_MS };
+    }
     if (!greeting.capabilities.feed) {
       await this.#putFeed(account, held.lease, (feed) =>
         feed?.fromAnswers === true ? feed : { seq: 0, epoch: (feed?.epoch ?? 0) + 1, fromAnswers: true },
@@ -182,6 +185,9 @@ export class Puller {
 
   async #read(errand: Errand, account: AccountTag, lease: Lease, view: AccountView, { level }: Capabilities): Promise<Turn> {
     const { platform, settings } = this.#context;
+    // The sender may have been asked for time while this loop was greeted.
+    const closed = await this.#parts.gate.check(view);
+    if (closed !== undefined && closed.reason !== "backoff") return { kind: "rest", delayMs: closed.delayMs };
     const feed = view.detail.feed;
     if (feed === undefined || feed.fromAnswers === true) {
       await this.#putFeed(account, lease, (now) => (now === undefined ? FEED_BEGIN : now.fromAnswers === true ? beginAgain(now) : now));
