@@ -1,6 +1,7 @@
 import type { JsonObject } from "@guardian-sync/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PlainRestBackend } from "../testing/tiny-backend.ts";
+import { refused } from "../testing/scripted-transport.ts";
 import { TestWorld } from "../testing/test-world.ts";
 import { defineEntity, defineOperation } from "./definitions.ts";
 import type { EntityView, ListedEntity } from "./live-view.ts";
@@ -285,5 +286,97 @@ describe("a backend without a feed", () => {
     await world.run(again.enqueue({ type: "DELETE", entityType: "device", entityId: "d1" }));
     await world.run(again.drain());
     expect(later.now()).toMatchObject({ value: null, syncState: "synced" });
+  });
+});
+
+describe("what the origin asks for", () => {
+  const HELLO = "/api/v1/sync/handshake";
+  const later = refused(429, "RATE_LIMITED", undefined, { "retry-after": "600" });
+
+  test("R2 a Retry-After that a reader was given with its handshake holds for the sender", async () => {
+    world.transport.next(HELLO, later);
+    const engine = await open({ autoStart: false });
+    look(engine, "d1");
+    await world.advance(1000);
+    engine.start();
+    await update(engine, "d1", { on: true });
+    await world.advance(590_000);
+    expect(world.transport.requests).toHaveLength(1);
+  });
+
+  test("R2 a Retry-After that the sender was given while the reader was greeted holds for the reader", async () => {
+    const first = await open();
+    await world.run(first.pull());
+    await world.run(first.close());
+    const before = world.transport.requests.length;
+    let greet: (() => void) | undefined;
+    const engine = await open({ autoStart: false });
+    world.transport.next(HELLO, async (request) => {
+      await new Promise<void>((resolve) => {
+        greet = resolve;
+      });
+      return world.backend.answer(request);
+    });
+    world.transport.next(HELLO, later);
+    look(engine, "d1");
+    await world.advance(100);
+    await update(engine, "d1", { on: true });
+    engine.start();
+    await world.advance(1000);
+    greet?.();
+    await world.advance(10_000);
+    expect(world.transport.requests.slice(before).map(({ path }) => path)).toEqual([HELLO, HELLO]);
+  });
+});
+
+describe("somebody else is signed in", () => {
+  const ada = { account: { space: "home", principal: "ada" }, token: "token-1" };
+  const bob = { account: { space: "home", principal: "bob" }, token: "token-2" };
+  const signIn = async (engine: SyncEngine, session: typeof ada | null): Promise<void> => {
+    world.session = session;
+    await world.run(engine.auth.refresh());
+  };
+
+  test("Q6 who looks at one document looks at theirs from then on", async () => {
+    world.connectivity.turn(false);
+    const engine = await open();
+    const page = look(engine, "d1");
+    let items: readonly ListedEntity[] = [];
+    engine.entities(device).subscribe((all) => {
+      items = all;
+    });
+    const create = (of: string): Promise<unknown> =>
+      world.run(engine.enqueue({ type: "CREATE", entityType: "device", entityId: "d1", payload: { of } }));
+    await create("ada");
+    await signIn(engine, bob);
+    await world.advance(10);
+    expect([page.now().value, items]).toEqual([null, []]);
+    await create("bob");
+    expect([page.now().value, items.map(({ value }) => value)]).toEqual([{ of: "bob" }, [{ of: "bob" }]]);
+    await signIn(engine, ada);
+    await world.advance(10);
+    expect([page.now().value, items.map(({ value }) => value)]).toEqual([{ of: "ada" }, [{ of: "ada" }]]);
+  });
+
+  test("an answer that comes when nobody is signed in any more is recorded, though somebody looks", async () => {
+    const engine = await open();
+    look(engine, "d1");
+    await world.run(engine.pull());
+    let answer: (() => void) | undefined;
+    world.transport.next(OPS, async (request) => {
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return world.backend.answer(request);
+    });
+    await update(engine, "d1", { on: true });
+    await world.advance(100);
+    const told: string[] = [];
+    engine.on("succeeded", ({ type }) => told.push(type));
+    await signIn(engine, null);
+    answer?.();
+    await world.advance(1000);
+    expect(told).toEqual(["succeeded"]);
+    expect(world.logged.filter((line) => line.includes("turn_failed"))).toEqual([]);
   });
 });

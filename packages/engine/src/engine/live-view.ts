@@ -36,6 +36,10 @@ interface Node {
   readonly operations: Map<OperationId, Shown>;
   view: EntityView;
   text: string;
+}
+/** Who looks at one document, whoever is signed in. */
+interface Watch {
+  readonly ref: EntityRef;
   readonly listeners: Set<(view: EntityView) => void>;
 }
 interface List {
@@ -55,6 +59,11 @@ export class LiveView {
   readonly #context: EngineContext;
   readonly #account: () => AccountTag;
   readonly #nodes = new Map<EntityTag, Node>();
+  readonly #watches = new Map<string, Watch>();
+  /** Whose documents the nodes are. */
+  #shownAccount: AccountTag | undefined;
+  /** Lists that are to be told though nothing in them has changed. */
+  readonly #staleTypes = new Set<string>();
   readonly #lists = new Map<string, List>();
   readonly #touched = new Set<Node>();
   readonly #report: (error: unknown) => void;
@@ -79,7 +88,8 @@ export class LiveView {
   }
 
   get(ref: EntityRef): EntityView {
-    return this.#nodes.get(this.#tagOf(ref))?.view ?? LOADING;
+    const account = this.#accountNow();
+    return account === undefined ? LOADING : (this.#nodes.get(this.#tagOf(account, ref))?.view ?? LOADING);
   }
 
   list(entityType: string): readonly ListedEntity[] {
@@ -88,9 +98,13 @@ export class LiveView {
 
   /** Tells now, and after every change, until the returned function is called. */
   watch(ref: EntityRef, listener: (view: EntityView) => void): () => void {
-    const node = this.#nodeOf(this.#tagOf(ref), ref);
+    const name = nameOf(ref);
+    const watch = this.#watches.get(name) ?? { ref, listeners: new Set() };
+    this.#watches.set(name, watch);
+    const account = this.#accountNow();
+    const node = account === undefined ? undefined : this.#nodeOf(this.#tagOf(account, ref), ref);
     const own = (view: EntityView): void => listener(view);
-    return this.#begin(node.listeners, own, () => this.#tell(own, node.view));
+    return this.#begin(watch.listeners, own, () => this.#tell(own, node?.view ?? LOADING));
   }
 
   watchAll(entityType: string, listener: (items: readonly ListedEntity[]) => void): () => void {
@@ -142,7 +156,7 @@ export class LiveView {
 
   /** Nobody is told anything any more. */
   close(): void {
-    for (const { listeners } of [...this.#nodes.values(), ...this.#lists.values()]) listeners.clear();
+    for (const { listeners } of [...this.#watches.values(), ...this.#lists.values()]) listeners.clear();
     this.#forget();
   }
 
@@ -163,21 +177,31 @@ export class LiveView {
 
   #forget(): void {
     this.#nodes.clear();
+    this.#watches.clear();
     this.#lists.clear();
     this.#touched.clear();
     this.#missed = [];
     this.#revision = -1;
   }
 
-  #tagOf({ entityType, entityId }: EntityRef): EntityTag {
-    return this.#context.queue.entityTag(this.#account(), entityType, entityId);
+  /** Undefined: nobody is signed in. */
+  #accountNow(): AccountTag | undefined {
+    try {
+      return this.#account();
+    } catch {
+      return undefined;
+    }
+  }
+
+  #tagOf(account: AccountTag, { entityType, entityId }: EntityRef): EntityTag {
+    return this.#context.queue.entityTag(account, entityType, entityId);
   }
 
   #nodeOf(tag: EntityTag, { entityType, entityId }: EntityRef): Node {
     let node = this.#nodes.get(tag);
     if (node === undefined) {
       const view = this.#revision < 0 ? LOADING : { ...LOADING, isLoading: false };
-      node = { ref: { entityType, entityId }, document: undefined, operations: new Map(), view, text: "", listeners: new Set() };
+      node = { ref: { entityType, entityId }, document: undefined, operations: new Map(), view, text: "" };
       this.#nodes.set(tag, node);
     }
     return node;
@@ -196,9 +220,12 @@ export class LiveView {
       this.#missed.push({ change, revision });
       return;
     }
-    if (this.#revision < 0 || revision <= this.#revision || change.account !== this.#account()) return;
+    if (this.#revision < 0 || revision <= this.#revision || change.account !== this.#accountNow()) return;
     // Another process wrote in between.
-    if (revision > this.#revision + 1) return this.refresh();
+    if (revision > this.#revision + 1) {
+      this.refresh();
+      return;
+    }
     this.#apply(change, revision);
     this.#flush();
   }
@@ -235,7 +262,7 @@ export class LiveView {
   #load(): Promise<void> {
     this.#loading ??= this.#read().finally(() => {
       this.#loading = undefined;
-      this.#missed = [];
+      for (const { change, revision } of this.#missed.splice(0)) this.#onChanged(change, revision);
     });
     return this.#loading;
   }
@@ -253,8 +280,23 @@ export class LiveView {
       const after = await queue.opened.store.readAccount(account);
       // Read one by one: when the queue moved meanwhile, the pieces are not of one moment.
       if ((after?.revision ?? 0) !== view.row.revision || account !== this.#account()) continue;
+      if (account !== this.#shownAccount) this.#moveTo(account);
       this.#replace(documents, operations, view.row.revision);
       return;
+    }
+  }
+
+  /** Somebody else is signed in: who looks at one document looks at theirs from now on. */
+  #moveTo(account: AccountTag): void {
+    this.#shownAccount = account;
+    const before = new Map([...this.#nodes.values()].map(({ ref, text }) => [nameOf(ref), text]));
+    this.#nodes.clear();
+    // Every list is told, also of what is not there any more.
+    for (const type of this.#lists.keys()) this.#staleTypes.add(type);
+    for (const { ref } of this.#watches.values()) {
+      const node = this.#nodeOf(this.#tagOf(account, ref), ref);
+      node.text = before.get(nameOf(ref)) ?? "";
+      this.#touched.add(node);
     }
   }
 
@@ -276,7 +318,8 @@ export class LiveView {
 
   /** Tells once, and only about what looks different. */
   #flush(): void {
-    const types = new Set<string>();
+    const types = new Set<string>(this.#staleTypes);
+    this.#staleTypes.clear();
     const changed: Node[] = [];
     for (const node of this.#touched) {
       const view = this.#viewOf(node);
@@ -288,7 +331,9 @@ export class LiveView {
       changed.push(node);
     }
     this.#touched.clear();
-    for (const node of changed) for (const listener of Array.from(node.listeners)) this.#tell(listener, node.view);
+    for (const { ref, view } of changed) {
+      for (const listener of Array.from(this.#watches.get(nameOf(ref))?.listeners ?? [])) this.#tell(listener, view);
+    }
     for (const type of types) {
       const list = this.#lists.get(type);
       if (list === undefined) continue;
@@ -326,6 +371,10 @@ export class LiveView {
       this.#report(error);
     }
   }
+}
+
+function nameOf({ entityType, entityId }: EntityRef): string {
+  return `${entityType} ${entityId}`;
 }
 
 const WAITING: ReadonlySet<LiveOperation["state"]> = new Set<LiveOperation["state"]>(["storing", "pending", "blocked", "sealed"]);
