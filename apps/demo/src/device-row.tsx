@@ -14,7 +14,7 @@ export function DeviceRow({ device, shown }: RowProps) {
   const [isEditing, setEditing] = useState(false);
   const pencil = useRef<HTMLButtonElement>(null);
   const { entityId, value, syncState, pending } = shown;
-  const name = value?.name ?? "A device";
+  const name = value?.name ?? device.nameOf(entityId) ?? "A device";
   // Only an edit that came too late is left of it.
   const isGone = kindOf(value?.device_type) === undefined;
   const close = (): void => {
@@ -33,7 +33,7 @@ export function DeviceRow({ device, shown }: RowProps) {
             <span className="row-name">{name}</span>
             <span className="row-state">
               {isGone ? "removed elsewhere" : stateInWords(value?.state)}
-              <SyncNote syncState={syncState} pending={pending} />
+              <SyncNote syncState={syncState} pending={pending} isGone={isGone} />
             </span>
           </div>
           {isGone || value === null ? null : <Control device={device} id={entityId} value={value} name={name} />}
@@ -48,8 +48,8 @@ export function DeviceRow({ device, shown }: RowProps) {
   );
 }
 
-function SyncNote({ syncState, pending }: Pick<Shown<Device>, "syncState" | "pending">) {
-  if (syncState === "conflict") return <span className="note conflict">two versions</span>;
+function SyncNote({ syncState, pending, isGone }: Pick<Shown<Device>, "syncState" | "pending"> & { readonly isGone: boolean }) {
+  if (syncState === "conflict") return <span className="note conflict">{isGone ? "an edit came too late" : "two versions"}</span>;
   if (syncState === "failed") return <span className="note failed">an edit failed</span>;
   return pending === 0 ? null : <span className="note pending">{pending} not sent yet</span>;
 }

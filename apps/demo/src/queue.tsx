@@ -7,9 +7,9 @@ const MAX_LINES = 8;
 
 /** The queue as it fills, seals, waits and drains. What is nearest to the server is on the left. */
 export function Queue({ view, onMany }: { readonly view: OpenView; readonly onMany: () => void }) {
-  const { status, isOnline, waiting, justDone } = view;
+  const { status, isOnline, waiting, justDone, failed, conflicts } = view;
   const now = useNow(status.pending + status.sealed > 0);
-  const { mood, text } = queueInWords(status, isOnline, now);
+  const { mood, text, next } = queueInWords(status, isOnline, failed.length + conflicts.length, now);
   const total = status.pending + status.sealed;
   const pips = [
     ...Array.from({ length: Math.min(justDone, 12) }, () => "done"),
@@ -20,10 +20,13 @@ export function Queue({ view, onMany }: { readonly view: OpenView; readonly onMa
   const beyond = Math.max(0, waiting.length - MAX_LINES) + Math.max(0, nameless);
   return (
     <div className={`queue ${mood}`} data-pending={total} data-succeeded={status.succeeded}>
-      <p className="queue-words" role="status">
+      <div className="queue-words">
         <span className="mood" aria-hidden="true" />
-        {text}
-      </p>
+        <p>
+          <span role="status">{text}</span>
+          {next === null ? null : <span className="next"> {next}</span>}
+        </p>
+      </div>
       <div className="pips" aria-hidden="true">
         {pips.slice(0, MAX_PIPS).map((kind, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: pips have no identity but their place
@@ -42,20 +45,20 @@ export function Queue({ view, onMany }: { readonly view: OpenView; readonly onMa
           Make 20 edits
         </button>
       </div>
-      {total === 0 ? null : (
-        <details>
-          <summary>What waits</summary>
-          <ol className="lines">
-            {waiting.slice(0, MAX_LINES).map((one) => (
-              <li key={one.id}>
-                {one.text}
-                {one.isSealed ? <span className="note sealed">under way</span> : null}
-              </li>
-            ))}
-          </ol>
-          {beyond > 0 ? <p className="quiet">and {count(beyond, "more edit")}</p> : null}
-        </details>
-      )}
+      {/* Always there: what comes below must not move under a finger while edits come and go. */}
+      <details>
+        <summary>What waits</summary>
+        {total === 0 ? <p className="quiet">Nothing.</p> : null}
+        <ol className="lines">
+          {waiting.slice(0, MAX_LINES).map((one) => (
+            <li key={one.id}>
+              {one.text}
+              {one.isSealed ? <span className="note sealed">under way</span> : null}
+            </li>
+          ))}
+        </ol>
+        {beyond > 0 ? <p className="quiet">and {count(beyond, "more edit")}</p> : null}
+      </details>
     </div>
   );
 }

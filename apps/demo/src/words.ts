@@ -40,45 +40,47 @@ type Mood = "calm" | "waiting" | "busy" | "trouble";
 export interface QueueWords {
   readonly mood: Mood;
   readonly text: string;
+  /** When something is tried again. Apart, because it changes every second and a screen reader need not say each. */
+  readonly next: string | null;
 }
 
 type Facts = Pick<EngineStatus, "state" | "reason" | "nextAttemptAt" | "pending" | "sealed" | "breaker">;
 
-/** What the queue does now, and if it waits, what for. */
-export function queueInWords(status: Facts, isOnline: boolean, nowMs: number): QueueWords {
+/** What the queue does now, and if it waits, what for. `undecided`: edits that need a person. */
+export function queueInWords(status: Facts, isOnline: boolean, undecided: number, nowMs: number): QueueWords {
   const { state, reason = "", pending, sealed } = status;
   const all = pending + sealed;
-  const next = nextTry(status, nowMs);
-  if (state === "paused") return { mood: "trouble", text: pausedInWords(reason) };
-  if (all === 0) {
-    return isOnline
-      ? { mood: "calm", text: "Nothing waits. Everything is at the server." }
-      : { mood: "calm", text: "Offline, and nothing waits. Edits will be kept here." };
-  }
+  const say = (mood: Mood, text: string, next: string | null = null): QueueWords => ({ mood, text, next });
+  const kept = (mood: Mood, text: string, tried = "Next try"): QueueWords => say(mood, text, `${tried} ${nextTry(status, nowMs)}.`);
+  if (state === "paused") return say("trouble", pausedInWords(reason));
+  if (all === 0 && undecided > 0)
+    return say("trouble", `Nothing waits to be sent. ${count(undecided, "edit needs", "edits need")} your decision, below.`);
+  if (all === 0)
+    return say("calm", isOnline ? "Nothing waits. Everything is at the server." : "Offline, and nothing waits. Edits will be kept here.");
   if (!isOnline || reason === "offline") {
     const unsure = sealed > 0 ? ` ${count(sealed, "was", "were")} already under way, and will be asked about first.` : "";
-    return { mood: "waiting", text: `Offline. ${count(all, "edit is", "edits are")} kept here until the network is back.${unsure}` };
+    return say("waiting", `Offline. ${count(all, "edit is", "edits are")} kept here until the network is back.${unsure}`);
   }
   switch (reason) {
     case "":
     case "empty":
-      return { mood: "busy", text: `Sending ${count(all, "edit")}.` };
+      return say("busy", `Sending ${count(all, "edit")}.`);
     case "backoff":
-      return { mood: "waiting", text: `The last try got no good answer. Nothing is lost; next try ${next}.` };
+      return kept("waiting", "The last try got no good answer. Nothing is lost.");
     case "origin_failing":
-      return { mood: "waiting", text: `The server has failed several times in a row. Everything is kept; next try ${next}.` };
+      return kept("waiting", "The server has failed several times in a row. Everything is kept.");
     case "breaker_open":
-      return { mood: "waiting", text: `The server keeps failing, so it is left alone for a while. One careful try ${next}.` };
+      return kept("waiting", "The server keeps failing, so it is left alone for a while.", "One careful try");
     case "retry_after":
-      return { mood: "waiting", text: `The server asked for patience. Next try ${next}.` };
+      return kept("waiting", "The server asked for patience.");
     case "blocked":
-      return { mood: "trouble", text: "Edits wait behind one that needs your decision, below." };
+      return say("trouble", "Edits wait behind one that needs your decision, below.");
     case "another_process":
-      return { mood: "waiting", text: "Another tab of this device is sending. This one only looks on." };
+      return say("waiting", "Another tab of this device is sending. This one only looks on.");
     case "signed_out":
-      return { mood: "trouble", text: "Nobody is signed in, so nothing is sent." };
+      return say("trouble", "Nobody is signed in, so nothing is sent.");
     default:
-      return { mood: "waiting", text: `${count(all, "edit waits", "edits wait")} (${reason.replaceAll("_", " ")}); next try ${next}.` };
+      return kept("waiting", `${count(all, "edit waits", "edits wait")} (${reason.replaceAll("_", " ")}).`);
   }
 }
 
@@ -115,17 +117,10 @@ export function editInWords({ type, payload }: Pick<KeptOperation, "type" | "pay
 /** Why an edit did not take effect, and what that means. */
 export function failureInWords({ state, code, lastError }: Pick<KeptOperation, "state" | "code" | "lastError">): string {
   if (state === "parked") {
-    return "The server never said what became of it, and can no longer tell. Look at the server's state, then decide.";
+    return "The server never said what became of it, and can no longer tell. Look at what the server holds, then decide.";
   }
-  switch (code ?? "") {
-    case "NOT_FOUND":
-    case "RESOURCE_NOT_FOUND":
-    case "ENTITY_NOT_FOUND":
-    case "ENTITY_DELETED":
-      return "The server said no: the device was removed meanwhile. It has not taken effect.";
-    case "VALIDATION_ERROR":
-      return `The server said no: the value is not valid. It has not taken effect. (${lastError ?? code})`;
-    default:
-      return `The server said no, and it has not taken effect. (${lastError ?? code ?? "no reason given"})`;
-  }
+  // As the engine keeps it: code, status, and the server's own words.
+  const own = /^[A-Z_]+ \d{3} (.+)$/.exec(lastError ?? "")?.[1] ?? lastError;
+  const why = own === null || own === undefined ? "" : `: “${own}”`;
+  return `The server said no${why} (${code ?? "no code"}). It has not taken effect, and the value before is shown again.`;
 }
