@@ -27,7 +27,7 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts", "simulator/src/**/*.ts"],
-      exclude: ["**/*.test.ts"],
+      exclude: ["**/*.test.ts", "**/*.test.support.ts"],
       reporter: ["text-summary", "lcov"],
       thresholds: { lines: 90, branches: 85 },
     },

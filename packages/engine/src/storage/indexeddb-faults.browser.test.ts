@@ -329,6 +329,26 @@ describe("the counts of single appends", () => {
   });
 });
 
+describe("a long read", () => {
+  it("Q7 goes on in pieces until it has what was asked for", async () => {
+    const opened = await open(newName());
+    const { store } = opened;
+    const account = ann(opened);
+    const rows = Array.from({ length: 900 }, (_, i) => state(opened, account, i + 1, { phase: i % 3 === 0 ? "failed" : "ready" }));
+    await change(store, account, { putStates: rows });
+    const { entityTag } = rows[0] as (typeof rows)[0];
+    for (const window of [{}, { after: at(100) }, { after: at(100), upTo: at(701) }]) {
+      for (const limit of [1, 170, 1000]) {
+        const found = await store.readStates({ account, entityTag, phases: ["failed"], ...window, limit });
+        const { after = 0, upTo = 900 } = window as { after?: number; upTo?: number };
+        const expected = rows.filter(({ phase, seq }) => phase === "failed" && seq > after && seq <= upTo).slice(0, limit);
+        expect(found.map(({ seq }) => seq)).toEqual(expected.map(({ seq }) => seq));
+      }
+    }
+    await store.close();
+  });
+});
+
 describe("a Web Lock", () => {
   it("L1 that somebody steals is lost, and can be had again when it is free", async () => {
     const name = newName();
