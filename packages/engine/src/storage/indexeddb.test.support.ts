@@ -37,7 +37,7 @@ export async function refusal(promise: Promise<unknown>): Promise<SyncError> {
   return error as SyncError;
 }
 
-export function done<T>(request: IDBRequest<T>): Promise<T> {
+function done<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = (): void => resolve(request.result);
     request.onerror = (): void => reject(request.error);
