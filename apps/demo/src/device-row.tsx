@@ -51,7 +51,7 @@ export function DeviceRow({ device, shown }: RowProps) {
 function SyncNote({ syncState, pending, isGone }: Pick<Shown<Device>, "syncState" | "pending"> & { readonly isGone: boolean }) {
   if (syncState === "conflict") return <span className="note conflict">{isGone ? "an edit came too late" : "two versions"}</span>;
   if (syncState === "failed") return <span className="note failed">an edit failed</span>;
-  return pending === 0 ? null : <span className="note pending">{pending} not sent yet</span>;
+  return pending === 0 ? null : <span className="note pending">{pending} not confirmed yet</span>;
 }
 
 const ROUND = 10;
