@@ -51,6 +51,21 @@ describe("the view", () => {
     expect(await engine.status()).toMatchObject({ succeeded: 1, conserved: true });
   });
 
+  test("O2 a write stays when it is acknowledged before anything was ever read", async () => {
+    const engine = await open();
+    await world.run(engine.enqueue({ type: "CREATE", entityType: "device", entityId: "d0", payload: { on: true } }));
+    await world.run(engine.drain());
+    world.connectivity.turn(false);
+    const page = look(engine, "d1");
+    await world.advance(100);
+    await world.run(engine.enqueue({ type: "CREATE", entityType: "device", entityId: "d1", payload: { on: true } }));
+    world.connectivity.turn(true);
+    await world.run(engine.drain());
+    await world.advance(60_000);
+    const values = page.seen.map(({ value }) => value);
+    expect(values.slice(values.findIndex((value) => value !== null))).not.toContain(null);
+  });
+
   test("O4 shows what others write, under what waits here", async () => {
     world.backend.write("device", "d1", { name: "lamp", on: false });
     const engine = await open();
@@ -356,6 +371,19 @@ describe("somebody else is signed in", () => {
     await signIn(engine, ada);
     await world.advance(10);
     expect([page.now().value, items.map(({ value }) => value)]).toEqual([{ of: "ada" }, [{ of: "ada" }]]);
+  });
+
+  test("Q6 who began to look while nobody was signed in is told when somebody is", async () => {
+    world.connectivity.turn(false);
+    const engine = await open();
+    engine.entities(device).subscribe(() => undefined);
+    await world.run(engine.enqueue({ type: "CREATE", entityType: "device", entityId: "d1", payload: { of: "ada" } }));
+    await signIn(engine, null);
+    const page = look(engine, "d1");
+    await world.advance(10);
+    await signIn(engine, ada);
+    await world.advance(10);
+    expect(page.now().value).toEqual({ of: "ada" });
   });
 
   test("an answer that comes when nobody is signed in any more is recorded, though somebody looks", async () => {

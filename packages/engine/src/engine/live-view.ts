@@ -103,6 +103,8 @@ export class LiveView {
     this.#watches.set(name, watch);
     const account = this.#accountNow();
     const node = account === undefined ? undefined : this.#nodeOf(this.#tagOf(account, ref), ref);
+    // Nobody is signed in: whoever is next, this one is told.
+    if (account === undefined) this.#shownAccount = undefined;
     const own = (view: EntityView): void => listener(view);
     return this.#begin(watch.listeners, own, () => this.#tell(own, node?.view ?? LOADING));
   }
@@ -289,15 +291,10 @@ export class LiveView {
   /** Somebody else is signed in: who looks at one document looks at theirs from now on. */
   #moveTo(account: AccountTag): void {
     this.#shownAccount = account;
-    const before = new Map([...this.#nodes.values()].map(({ ref, text }) => [nameOf(ref), text]));
     this.#nodes.clear();
     // Every list is told, also of what is not there any more.
     for (const type of this.#lists.keys()) this.#staleTypes.add(type);
-    for (const { ref } of this.#watches.values()) {
-      const node = this.#nodeOf(this.#tagOf(account, ref), ref);
-      node.text = before.get(nameOf(ref)) ?? "";
-      this.#touched.add(node);
-    }
+    for (const { ref } of this.#watches.values()) this.#touched.add(this.#nodeOf(this.#tagOf(account, ref), ref));
   }
 
   #replace(documents: ReadonlyMap<EntityTag, EntityDocument>, operations: readonly QueuedOperation[], revision: number): void {

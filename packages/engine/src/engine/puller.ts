@@ -132,7 +132,7 @@ export class Puller {
     for (const tell of Array.from(this.#freshListeners)) tell();
   }
 
-  async #putFeed(account: AccountTag, lease: Lease, next: (feed: FeedPosition | undefined) => FeedPosition): Promise<void> {
+  async #putFeed(account: AccountTag, lease: Lease | undefined, next: (feed: FeedPosition | undefined) => FeedPosition): Promise<void> {
     await this.#context.queue.change(account, lease, (view, change) => {
       const feed = next(view.detail.feed);
       if (feed !== view.detail.feed) change.putAccountDetail({ ...view.detail, feed });
@@ -160,6 +160,9 @@ export class Puller {
     const account = await queue.ensureAccount(session.account);
     const view = await queue.view(account);
     if (STOPPING.has(view.detail.pause?.reason ?? "")) return this.#idle(null);
+    // Before anything holds this loop up: from here on what the sender hears of stays in the view until its echo.
+    if (view.detail.feed === undefined && (view.detail.handshake as Capabilities | undefined)?.feed === true)
+      await this.#putFeed(account, undefined, (feed) => feed ?? FEED_BEGIN);
     const closed = await gate.check(view);
     if (closed !== undefined && closed.reason !== "backoff") return { kind: "rest", delayMs: closed.delayMs };
     const held = await lock.ensure("pull");
