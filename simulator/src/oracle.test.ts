@@ -117,15 +117,15 @@ describe("the oracle tells", () => {
     let nowMs = 0;
     const watch = new RestraintWatch(report, () => nowMs);
     const request = { method: "POST", url: "https://origin.test/", headers: {}, timeoutMs: 1 } as const;
-    watch.delivered("p1", { kind: "answer", status: 429, headers: { "retry-after": "10" }, body: "", elapsedMs: 0 });
+    watch.delivered("p1", { kind: "answer", status: 429, headers: { "retry-after": "10" }, body: "", elapsedMs: 0 }, request);
     nowMs = 9999;
     watch.sent("p1", request, []);
-    watch.ended("p1");
+    watch.ended("p1", request);
     nowMs = 10_000;
     watch.sent("p1", request, ["key"]);
     expect(heard()).toEqual([expect.stringMatching(/^INV8 .*0\.001 s before the Retry-After/)]);
     for (let i = 0; i < 300; i++) {
-      watch.ended("p1");
+      watch.ended("p1", request);
       watch.sent("p1", request, ["key"]);
     }
     watch.sent(
