@@ -46,7 +46,7 @@ function Open({ device, view }: { readonly device: DemoDevice; readonly view: Op
   const homeless = devices.filter(({ value }) => !roomIds.has(value?.room_id ?? ""));
   return (
     <>
-      <Queue view={view} onMany={() => makeMany(device, view)} />
+      <Queue view={view} onMany={() => makeMany(device, view)} onResume={() => device.resume()} />
       {refusal === null ? null : (
         <div className="notice trouble" role="alert">
           <p>{refusal}</p>

@@ -136,6 +136,9 @@ export class DemoDevice {
       await engine.failed.discard({ ids: [id], reason: "written anew" });
     });
   }
+  resume(): void {
+    this.#act((engine) => engine.resume());
+  }
   dismissRefusal(): void {
     this.#refusal = null;
     this.#lookSoon();
@@ -174,12 +177,12 @@ export class DemoDevice {
       });
       engine.entities(roomEntity).subscribe((items) => {
         this.#rooms = items;
-        this.#lookSoon();
+        this.#showDocuments();
       });
       engine.entities(deviceEntity).subscribe((items) => {
         this.#devices = items;
         for (const { entityId, value } of items) if (value?.name !== undefined) this.#names.set(entityId, value.name);
-        this.#lookSoon();
+        this.#showDocuments();
       });
       for (const id of this.#labels.ids) {
         const operation = await engine.operation(id);
@@ -266,6 +269,12 @@ export class DemoDevice {
     } finally {
       this.#looking = false;
     }
+  }
+
+  /** At once: the next press of a button goes on from what this one did. */
+  #showDocuments(): void {
+    if (this.#view.phase === "open") this.#show({ ...this.#view, rooms: this.#rooms, devices: this.#devices });
+    this.#lookSoon();
   }
 
   #show(view: DeviceView): void {

@@ -5,8 +5,14 @@ import { count, queueInWords } from "./words.ts";
 const MAX_PIPS = 40;
 const MAX_LINES = 8;
 
+interface QueueProps {
+  readonly view: OpenView;
+  readonly onMany: () => void;
+  readonly onResume: () => void;
+}
+
 /** The queue as it fills, seals, waits and drains. What is nearest to the server is on the left. */
-export function Queue({ view, onMany }: { readonly view: OpenView; readonly onMany: () => void }) {
+export function Queue({ view, onMany, onResume }: QueueProps) {
   const { status, isOnline, waiting, justDone, failed, conflicts } = view;
   const now = useNow(status.pending + status.sealed > 0);
   const { mood, text, next } = queueInWords(status, isOnline, failed.length + conflicts.length, now);
@@ -27,6 +33,13 @@ export function Queue({ view, onMany }: { readonly view: OpenView; readonly onMa
           {next === null ? null : <span className="next"> {next}</span>}
         </p>
       </div>
+      {status.paused === null ? null : (
+        <div className="actions">
+          <button type="button" onClick={onResume}>
+            Go on
+          </button>
+        </div>
+      )}
       <div className="pips" aria-hidden="true">
         {pips.slice(0, MAX_PIPS).map((kind, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: pips have no identity but their place

@@ -93,6 +93,9 @@ function nextTry({ nextAttemptAt, breaker }: Facts, nowMs: number): string {
 function pausedInWords(reason: string): string {
   if (reason === "auth_required")
     return "The server does not accept this device's token. Reload the page to sign in again; edits are kept.";
+  if (reason === "mass_rejection") {
+    return "The server refused so many edits in a row that something may be wrong with this app. The rest is kept, and sent when you say so.";
+  }
   return `Paused (${reason.replaceAll("_", " ")}). Edits are kept, and nothing is sent.`;
 }
 
