@@ -386,6 +386,17 @@ describe("somebody else is signed in", () => {
     expect(page.now().value).toEqual({ of: "ada" });
   });
 
+  test("O4 who began to look while nobody was signed in reads as soon as somebody is", async () => {
+    world.backend.write("device", "d1", { name: "lamp" });
+    const engine = await open();
+    await signIn(engine, null);
+    const page = look(engine, "d1");
+    await world.advance(1000);
+    await signIn(engine, ada);
+    await world.advance(1000);
+    expect(page.now().value).toEqual({ name: "lamp" });
+  });
+
   test("an answer that comes when nobody is signed in any more is recorded, though somebody looks", async () => {
     const engine = await open();
     look(engine, "d1");

@@ -63,6 +63,8 @@ export class Puller {
   constructor(context: EngineContext, parts: PullerParts) {
     this.#context = context;
     this.#parts = parts;
+    // What ends a rest without an end: somebody signs in, lifts a pause, or the interface is back.
+    for (const type of ["auth", "resumed", "connection"] as const) context.events.on(type, () => this.wake());
   }
 
   get isFresh(): boolean {
