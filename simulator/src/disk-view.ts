@@ -44,8 +44,10 @@ export async function viewOnDisk(device: Device, account: Account, recordOf: (id
       if (!ENDED.has(phase)) held.add(key);
       if (!SHOWN.has(phase) || detail.isEchoed === true) continue;
       const below = shown.get(key) ?? { entityType, entityId, value: null, version: null };
-      const { effectVersion = null } = recordOf(id) ?? {};
-      if (type === ADD && effectVersion !== null && below.version !== null && effectVersion <= below.version) {
+      const record = recordOf(id);
+      const effectVersion = record?.effectVersion ?? null;
+      const isUnanswered = phase === "sealed" && record !== undefined && world.views.mayBeDouble(device.name, record);
+      if (type === ADD && effectVersion !== null && below.version !== null && effectVersion <= below.version && !isUnanswered) {
         doubles.push(`operation ${id} (${phase}) is in version ${below.version} of ${key}, and is added to it once more`);
       }
       shown.set(key, { ...below, value: onTop(below.value, type, payload) });
