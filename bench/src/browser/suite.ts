@@ -39,8 +39,8 @@ interface Rival {
 }
 interface Goal {
   readonly to: BrowserContender["id"] | "each peer" | "the best peer" | Rival;
-  /** Ours ÷ theirs, or for times theirs ÷ ours, must be at least this. */
-  readonly goal: number;
+  /** Ours ÷ theirs, or for times theirs ÷ ours, must be at least this. None: shown for orientation. */
+  readonly goal?: number;
 }
 /** Of each contender, one figure a round. */
 type Measured = ReadonlyMap<BrowserContender["id"], readonly number[]>;
@@ -55,8 +55,9 @@ export async function browserSuite({ rounds, scale, pending, note }: BrowserSuit
     name,
     what,
     unit: "/s",
-    measure: ({ id }, round) => {
-      const as: EnqueueRun["as"] = name === "many" ? "many" : "callers";
+    measure: ({ id, role }, round) => {
+      // A limit knows no callers: what comes at once is one transaction.
+      const as: EnqueueRun["as"] = name === "many" || role === "limit" ? "many" : "callers";
       return browser.call(quick.url, "enqueue", {
         subject: id as SubjectId,
         name: `${name}-${id}-${round}`,
@@ -72,7 +73,7 @@ export async function browserSuite({ rounds, scale, pending, note }: BrowserSuit
       { to: "rows", goal: 0.9 },
       { to: "each peer", goal: 1 },
     ]),
-    enqueue("callers", "100 at once, each awaiting its own", 100, 5, [{ to: "each peer", goal: 1 }]),
+    enqueue("callers", "100 at once, each awaiting its own", 100, 5, [{ to: "segments" }, { to: "each peer", goal: 1 }]),
     enqueue("many", "1,000 at once", 1000, 3, [
       { to: "segments", goal: 0.75 },
       { to: "the best peer", goal: 3 },
@@ -171,7 +172,7 @@ function goalRows(event: Event, measured: Measured, rounds: number): readonly Ro
           limit: spread(values),
           ratio,
           goal,
-          met: ratio.median >= goal,
+          met: goal === undefined ? undefined : ratio.median >= goal,
         };
       }),
     ),
