@@ -1,7 +1,7 @@
 import type { JsonObject } from "@guardian-sync/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PlainRestBackend } from "../testing/tiny-backend.ts";
-import { refused } from "../testing/scripted-transport.ts";
+import { failed, refused } from "../testing/scripted-transport.ts";
 import { TestWorld } from "../testing/test-world.ts";
 import { defineEntity, defineOperation } from "./definitions.ts";
 import type { EntityView, ListedEntity } from "./live-view.ts";
@@ -317,6 +317,17 @@ describe("what the origin asks for", () => {
     await update(engine, "d1", { on: true });
     await world.advance(590_000);
     expect(world.transport.requests).toHaveLength(1);
+  });
+
+  test("R3 a page that is read behind an open breaker closes it", async () => {
+    const engine = await open({ breaker: { failureThreshold: 2, windowMs: 60_000, cooldownMs: 60_000 } });
+    look(engine, "d1");
+    await world.run(engine.pull());
+    for (let i = 0; i < 2; i++) world.transport.next("/api/v1/sync/changes", failed("reset"));
+    await world.advance(40_000);
+    expect((await engine.status()).breaker).toMatchObject({ state: "open" });
+    await world.advance(70_000);
+    expect((await engine.status()).breaker).toMatchObject({ state: "closed" });
   });
 
   test("R2 a Retry-After that the sender was given while the reader was greeted holds for the reader", async () => {

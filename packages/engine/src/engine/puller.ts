@@ -203,15 +203,18 @@ export class Puller {
     if (feed.cursor === undefined) {
       const asked = await this.#parts.origin.snapshot(own, feed.loading?.page, types);
       if (!asked.ok) return this.#refused(asked, account, lease, feed);
+      await this.#answered(account);
       await takeSnapshot(this.#context, account, lease, feed, asked.value);
       return { kind: "again" };
     }
     const askedAt = platform.clock.now();
-    const waitS = this.#isFresh && this.#freshListeners.size === 0 ? LONG_POLL_S : 0;
+    const isPatient = this.#isFresh && this.#freshListeners.size === 0 && this.#parts.gate.breaker.kind === "closed";
+    const waitS = isPatient ? LONG_POLL_S : 0;
     const { cursor } = feed;
     const asked = await this.#orGivenUp((signal) => this.#parts.origin.changes(own, cursor, types, waitS, signal));
     if (asked === undefined) return { kind: "again" };
     if (!asked.ok) return this.#refused(asked, account, lease, feed);
+    await this.#answered(account);
     const page = asked.value;
     // A page that begins elsewhere answers another question: applied, it would leave a gap.
     if (page.from_seq !== feed.seq) return this.#beginAgain(account, lease, feed);
@@ -240,6 +243,13 @@ export class Puller {
       // What becomes of a request that was given up matters to nobody.
       asked.catch(() => undefined);
     }
+  }
+
+  /** Behind an open breaker the page was the probe: the sender waits for what it came to. */
+  async #answered(account: AccountTag): Promise<void> {
+    const { gate } = this.#parts;
+    if (gate.breaker.kind === "closed") return;
+    await gate.settled(account, { moves: [], failed: false, batch: "keep", breaker: "success" });
   }
 
   async #refused(asked: Asked<unknown> & { readonly ok: false }, account: AccountTag, lease: Lease, feed: FeedPosition): Promise<Turn> {
