@@ -1,6 +1,8 @@
 import type { KeptOperation } from "guardian-sync";
 import type { DemoDevice, OpenView } from "./device.ts";
-import { editInWords, failureInWords } from "./words.ts";
+import { count, editInWords, failureInWords } from "./words.ts";
+
+const MAX_SHOWN = 3;
 
 /** What needs a person: each with what happened, and what can be done about it. */
 export function Attention({ device, view }: { readonly device: DemoDevice; readonly view: OpenView }) {
@@ -11,7 +13,7 @@ export function Attention({ device, view }: { readonly device: DemoDevice; reado
       {conflicts.map((operation) => (
         <Conflict key={operation.id} operation={operation} device={device} name={shownName(operation.entityId)} />
       ))}
-      {failed.map((operation) => (
+      {failed.slice(0, MAX_SHOWN).map((operation) => (
         <div className="notice trouble" key={operation.id} data-failed={operation.id}>
           <h3>{editInWords(operation, device.nameOf(operation.entityId))}: not done</h3>
           <p>{failureInWords(operation)}</p>
@@ -25,8 +27,25 @@ export function Attention({ device, view }: { readonly device: DemoDevice; reado
           </div>
         </div>
       ))}
+      {failed.length <= MAX_SHOWN ? null : (
+        <div className="notice trouble">
+          <h3>{count(failed.length - MAX_SHOWN, "more edit was", "more edits were")} not done</h3>
+          <div className="actions">
+            <button type="button" onClick={() => device.retry(...idsOf(failed))}>
+              Try all {failed.length} again
+            </button>
+            <button type="button" onClick={() => device.discard(...idsOf(failed))}>
+              Give all {failed.length} up
+            </button>
+          </div>
+        </div>
+      )}
     </>
   );
+}
+
+function idsOf(operations: readonly KeptOperation[]): readonly string[] {
+  return operations.map(({ id }) => id);
 }
 
 interface ConflictProps {

@@ -86,7 +86,7 @@ async function setFaults(faults: Partial<Faults>): Promise<void> {
 const warmed = (steps: number): readonly number[] => Array.from({ length: steps }, (_, step) => 19.5 + step / 2);
 const EDITS = 14;
 
-test("Q1 Q3 O1 edits made offline outlive the tab, and take effect exactly once and in order", async () => {
+test("Q1 Q2 B1 edits made offline outlive the tab, and take effect exactly once and in order", async () => {
   let page = await open();
   await warmer(page, "phone").waitFor();
   await network(page, "phone").click();
@@ -110,7 +110,7 @@ test("Q1 Q3 O1 edits made offline outlive the tab, and take effect exactly once 
   await expect.poll(() => card(page, "tablet").locator("[data-entity=radiator]").textContent()).toContain("26.0 °C");
 });
 
-test("Q1 answers that are lost, a server that fails: still once, and nothing is left over", async () => {
+test("Q1 B1 answers that are lost, a server that fails: still once, and nothing is left over", async () => {
   const page = await open();
   await warmer(page, "tablet").waitFor();
   await setFaults({ latencyMs: 0, losingAnswers: true });
@@ -128,7 +128,7 @@ test("Q1 answers that are lost, a server that fails: still once, and nothing is 
   expect(replays).toBeGreaterThan(0);
 });
 
-test("Q3 without a server the page opens again, with the edits that wait", async () => {
+test("Q1 without a server the page opens again, with the edits that wait", async () => {
   const page = await open();
   await warmer(page, "phone").waitFor();
   await page.evaluate(async () => {

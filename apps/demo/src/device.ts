@@ -118,11 +118,11 @@ export class DemoDevice {
     return this.#find(id)?.value?.name ?? this.#names.get(id);
   }
 
-  retry(id: string): void {
-    this.#act((engine) => engine.failed.retry({ ids: [id], reason: "asked for in the demo" }));
+  retry(...ids: readonly string[]): void {
+    this.#act((engine) => engine.failed.retry({ ids, reason: "asked for in the demo" }));
   }
-  discard(id: string): void {
-    this.#act((engine) => engine.failed.discard({ ids: [id], reason: "asked for in the demo" }));
+  discard(...ids: readonly string[]): void {
+    this.#act((engine) => engine.failed.discard({ ids, reason: "asked for in the demo" }));
   }
   /**
    * Of two names the own one: without a base, because now a person has decided. Queued before the old edit goes, so that nothing is lost

@@ -14,7 +14,7 @@ export function operationsWithRule(): Readonly<Record<string, OperationDefinitio
       throw new OperationRejected({
         status: 422,
         code: "VALIDATION_ERROR",
-        message: `no radiator above ${HOTTEST} °C in this house`,
+        message: `no radiator above ${HOTTEST}\u00a0°C in this house`,
         details,
       });
     }
