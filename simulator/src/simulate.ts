@@ -18,6 +18,8 @@ export interface SeedResult {
   readonly operations: number;
   readonly requests: number;
   readonly takeovers: number;
+  /** Lists that pages were told, and the oracle looked at. */
+  readonly pagesShown: number;
   readonly faults: FaultCounts;
   readonly violations: readonly Violation[];
   /** Empty unless it was asked for. */
@@ -67,6 +69,7 @@ export async function simulate(options: WorldOptions): Promise<SeedResult> {
     operations: world.operations.all.length,
     requests: world.requests,
     takeovers: world.senders.takeovers,
+    pagesShown: world.views.told,
     faults: world.faults,
     violations: world.violations,
     log: world.journal.lines,
