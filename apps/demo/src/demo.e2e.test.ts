@@ -13,7 +13,7 @@ import type { DemoState, Effect, Faults } from "./state.ts";
 const MAIN = fileURLToPath(new URL("./server/main.ts", import.meta.url));
 // Chromium's sandbox needs a user other than root; containers often have a small /dev/shm.
 const ARGS = process.getuid?.() === 0 ? ["--no-sandbox", "--disable-dev-shm-usage"] : [];
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 let folder: string;
 let server: ChildProcess | undefined;

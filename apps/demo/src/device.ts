@@ -170,11 +170,7 @@ export class DemoDevice {
         if (event.type === "succeeded") this.#done.push(Date.now());
         this.#lookSoon();
       });
-      this.#network.subscribe((isOnline) => {
-        this.#lookSoon();
-        // What the others did meanwhile is wanted now, not with the next look of the engine. Offline again: that is shown already.
-        if (isOnline) engine.pull({ timeoutMs: 10_000 }).catch(() => {});
-      });
+      this.#network.subscribe(() => this.#lookSoon());
       engine.entities(roomEntity).subscribe((items) => {
         this.#rooms = items;
         this.#showDocuments();
