@@ -330,6 +330,15 @@ describe("what the origin asks for", () => {
     expect((await engine.status()).breaker).toMatchObject({ state: "closed" });
   });
 
+  test("A1 a reader whose handshake is refused asks for a new token", async () => {
+    world.backend.write("device", "d1", { name: "lamp" });
+    world.transport.next(HELLO, refused(401, "AUTH_REQUIRED"));
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.advance(1000);
+    expect(page.now().value).toEqual({ name: "lamp" });
+  });
+
   test("R2 a Retry-After that the sender was given while the reader was greeted holds for the reader", async () => {
     const first = await open();
     await world.run(first.pull());

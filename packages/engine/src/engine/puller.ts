@@ -176,6 +176,12 @@ export class Puller {
     // The sender makes the same handshake, and carries out what it came to. What the origin asked for holds from now on.
     if (greeting.kind === "settle") {
       await gate.settled(account, greeting.settlement);
+      // A sender that has nothing to send greets nobody, and asks for no new token.
+      if (greeting.settlement.refused === true && this.#refusals === 0) {
+        this.#refusals += 1;
+        await sessions.refresh();
+        return { kind: "again" };
+      }
       return { kind: "rest", delayMs: greeting.settlement.wait?.delayMs ?? POLL_MS };
     }
     if (!greeting.capabilities.feed) {
