@@ -87,7 +87,7 @@ export async function browserSuite({ rounds, scale, pending, note }: BrowserSuit
     },
     {
       name: "drain",
-      what: `drain at ${LATENCY_MS} ms`,
+      what: `drain at ${LATENCY_MS} ms, ours ${BATCH} each`,
       unit: "/s",
       measure: (contender, round) => drain(browser, slow.url, contender, round, scale),
       goals: [
