@@ -1,7 +1,7 @@
 import { MAX_BATCH_OPERATIONS, MAX_BODY_BYTES, parseRetryAfter, SYNC_PATHS } from "@guardian-sync/protocol";
 import type { HttpRequest, Exchange } from "guardian-sync/testing";
 import type { Report } from "./model.ts";
-import { isOpsRequest, pathOf } from "./wire.ts";
+import { askedKey, isOpsRequest, pathOf } from "./wire.ts";
 
 const HOUR_MS = 3_600_000;
 /** Backoff of 30 s, shortened by jitter to 15 s at the least, gives 240 tries an hour. */
@@ -84,7 +84,8 @@ export class RestraintWatch {
   #isLooseEnd(process: string, request: HttpRequest): boolean {
     const hold = this.#heldByReader.get(process);
     if (hold === undefined || hold.untilMs !== this.#heldUntilMs.get(process) || kindOf(request) === "page") return false;
-    return this.#nowMs() - hold.heardMs <= SENDER_TURN_MS;
+    const isQuestion = askedKey(request) !== null || pathOf(request) === SYNC_PATHS.changes;
+    return isQuestion || this.#nowMs() - hold.heardMs <= SENDER_TURN_MS;
   }
 
   #try(process: string, key: string, nowMs: number): void {
