@@ -28,6 +28,7 @@ const ONCE_BROKEN: readonly (readonly [seed: number, what: string])[] = [
   [505, "what stood behind a cancelled operation was executed by a late copy of the request"],
   [968, "a retry asked for by a person was not sent, because the queue was looked at before it was written"],
   [1214, "a breaker that was open when the clock was set back stayed open"],
+  [2319, "a Retry-After was forgotten when the answer to the request before could not be written down"],
   [5357, "a clock that was set a second time was not corrected again"],
   [6334, "a late copy applied what a person was shown as a conflict"],
 ];

@@ -203,8 +203,11 @@ export class Sender {
         await this.#letLeave();
         await this.carryOut(mandate, records, settlement, reply.elapsedMs);
       } catch (error) {
-        // Its answer comes a second time: the operation is still sealed.
-        await underWay;
+        // Its answer comes a second time, because the operations are still sealed; what the origin asks for holds at once.
+        const { judgement } = await underWay;
+        const unheeded = this.#settle(ahead.records, judgement, { failures: 0, tlsFailures: 0, refusals: 0 });
+        // A disk that fails twice is reported once: the turn ends with the first error.
+        await this.#parts.gate.settled(mandate.account, unheeded).catch(() => undefined);
         throw error;
       }
       records = ahead.records;

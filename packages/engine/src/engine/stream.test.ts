@@ -1,5 +1,7 @@
+import { SyncError } from "@guardian-sync/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { answered } from "../testing/scripted-transport.ts";
+import { answered, refused } from "../testing/scripted-transport.ts";
+import { tappedStore } from "../testing/tapped-store.ts";
 import { operationsIn } from "../testing/tiny-backend.ts";
 import { TestWorld } from "../testing/test-world.ts";
 import type { SyncEngine } from "./sync-engine.ts";
@@ -144,6 +146,32 @@ describe("a stream of requests", () => {
       return answered(500, { error: { code: "INTERNAL_ERROR", message: "lost" } });
     });
     engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(world.backend.appliedIds).toEqual(["warm", "a", "b", "c", "d", "e", "f"]);
+  });
+
+  test("R2 what the origin asks for holds, though what was answered before could not be written down", async () => {
+    let isFailing = false;
+    const store = tappedStore(world.store, {
+      commit: () => {
+        if (isFailing) throw new SyncError("STORAGE_UNAVAILABLE", "the disk fails");
+      },
+    });
+    const engine = await going(["UPDATE a", "UPDATE b", "UPDATE c", "UPDATE d", "UPDATE e", "UPDATE f"], { store });
+    let seen = 0;
+    const calm = world.transport.always(OPS, (request) => {
+      seen += 1;
+      // The answer to the first cannot be written; the second, under way by then, is asked to wait.
+      isFailing = seen === 1;
+      return seen === 2 ? refused(429, "RATE_LIMITED", undefined, { "retry-after": "60" })(request) : world.backend.answer(request);
+    });
+    engine.start();
+    await world.advance(1000);
+    isFailing = false;
+    calm();
+    await world.advance(50_000);
+    expect(seen).toBe(2);
+    expect(world.transport.to(OPS)).toHaveLength(3);
     expect(await world.drain(engine)).toEqual({ empty: true });
     expect(world.backend.appliedIds).toEqual(["warm", "a", "b", "c", "d", "e", "f"]);
   });

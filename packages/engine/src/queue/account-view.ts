@@ -19,7 +19,7 @@ import type { QueuedOperation, SealedRecord } from "./records.ts";
 import { readStampedText } from "./sealed-text.ts";
 import type { OpenSegment, SegmentReader } from "./segment-reader.ts";
 
-/** Under global ordering one request is under way, so no more than one batch is ever sealed. */
+/** Under global ordering one request is under way, so no more than two batches are ever sealed: that one, and the next. */
 export const MAX_SEALED = 1000;
 const TOMBSTONES_AT_ONCE = 100;
 const NO_DETAIL: StateDetail = {};
