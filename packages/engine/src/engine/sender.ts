@@ -182,7 +182,7 @@ export class Sender {
     const { clock } = this.#context.platform;
     const endsAt = clock.monotonic() + STREAM_MS;
     let records = first;
-    let underWay = this.#request(errand, records);
+    let underWay = this.#begin(errand, records);
     await this.#letLeave();
     for (;;) {
       let fault: { readonly error: unknown } | undefined;
@@ -192,13 +192,15 @@ export class Sender {
       });
       const reply = await underWay;
       const settlement = ahead === undefined ? undefined : this.#plainSuccess(records, reply);
-      const goesOn = ahead !== undefined && settlement !== undefined && clock.monotonic() < endsAt && (await this.#mayGoOn(mandate, ahead));
+      const isEarly = clock.monotonic() < endsAt;
+      // A session or a store that fails now fails again in the next turn, which says so; what was answered is written down first.
+      const goesOn = ahead !== undefined && settlement !== undefined && isEarly && (await this.#mayGoOn(mandate, ahead).catch(() => false));
       if (!goesOn) {
         const turn = await this.#finish(mandate, errand, records, reply);
         if (fault !== undefined) throw fault.error;
         return turn;
       }
-      underWay = this.#request(errand, ahead.records);
+      underWay = this.#begin(errand, ahead.records);
       try {
         await this.#letLeave();
         await this.carryOut(mandate, records, settlement, reply.elapsedMs);
@@ -212,6 +214,13 @@ export class Sender {
       }
       records = ahead.records;
     }
+  }
+
+  /** A request that is waited for a little later: until then its failure is nobody's to handle. */
+  #begin(errand: Errand, records: readonly SendableRecord[]): Promise<Reply> {
+    const underWay = this.#request(errand, records);
+    underWay.catch(() => undefined);
+    return underWay;
   }
 
   /** The bytes of a request that has just started go out before the disk keeps this thread busy. */

@@ -96,6 +96,24 @@ describe("a stream of requests", () => {
     expect(world.backend.appliedIds).toEqual(["warm", "a", "b", "c", "d", "e", "f"]);
   });
 
+  test("Q4 an app that cannot say who is signed in does not keep an answer from being written down", async () => {
+    let isBroken = false;
+    const session = (): typeof world.session => {
+      if (isBroken) throw new Error("the app's sign-in is broken");
+      return world.session;
+    };
+    const engine = await going(["UPDATE a", "UPDATE b", "UPDATE c", "UPDATE d", "UPDATE e", "UPDATE f"], { backend: { session } });
+    during(1, () => {
+      isBroken = true;
+    });
+    engine.start();
+    await world.advance(500);
+    expect(await engine.status()).toMatchObject({ succeeded: 4, sealed: 3, conserved: true });
+    isBroken = false;
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(sent()).toHaveLength(3);
+  });
+
   test("A5 another account does not send what was sealed for the one before", async () => {
     const engine = await going(["UPDATE a", "UPDATE b", "UPDATE c", "UPDATE d", "UPDATE e", "UPDATE f"]);
     during(1, () => {
