@@ -1,8 +1,23 @@
+import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
+import { chromiumPath } from "./scripts/chromium.mjs";
 
 // Workspaces run from their sources: the condition `source` comes first in every package's exports.
 const conditions = ["source"];
 const fromSource = { resolve: { conditions }, ssr: { resolve: { conditions, externalConditions: conditions } } };
+
+// Where both conditions name a file, the browser's comes first in the exports. The others are Vite's own.
+const inBrowser = { resolve: { conditions: [...conditions, "module", "browser", "development|production"] } };
+
+// Chromium's sandbox needs a user other than root; containers often have a small /dev/shm.
+const isRoot = process.getuid?.() === 0;
+const chromium = playwright({
+  launchOptions: {
+    // A name that is no program says what is missing, and only when this project runs.
+    executablePath: chromiumPath() ?? "chromium",
+    args: isRoot ? ["--no-sandbox", "--disable-dev-shm-usage"] : [],
+  },
+});
 
 const tests = (kind: string): string[] => [`{packages,apps,simulator}/**/src/**/*${kind}.test.ts`];
 const notBuilt = ["**/node_modules/**", "**/dist/**"];
@@ -12,7 +27,7 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts", "simulator/src/**/*.ts"],
-      exclude: ["**/*.test.ts"],
+      exclude: ["**/*.test.ts", "**/*.test.support.ts"],
       reporter: ["text-summary", "lcov"],
       thresholds: { lines: 90, branches: 85 },
     },
@@ -29,6 +44,15 @@ export default defineConfig({
         ...fromSource,
         // Virtual time, but real work: thousands of simulated steps for each seed.
         test: { name: "sim", include: tests(".sim"), exclude: notBuilt, testTimeout: 120_000, hookTimeout: 120_000 },
+      },
+      {
+        ...inBrowser,
+        test: {
+          name: "chromium",
+          include: tests(".browser"),
+          exclude: notBuilt,
+          browser: { enabled: true, headless: true, screenshotFailures: false, provider: chromium, instances: [{ browser: "chromium" }] },
+        },
       },
       {
         ...fromSource,

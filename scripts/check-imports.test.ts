@@ -103,6 +103,8 @@ describe("globals that a row forbids", () => {
     ["export const a = { roll: Math.random };", "Math.random", "random"],
     ["export const a = crypto.randomUUID();", "crypto", "random"],
     ["export const a = { fetch };", "fetch", "network"],
+    ["export const a = navigator.sendBeacon;", "navigator", "network"],
+    ["export const a = { navigator };", "navigator", "network"],
     ["console.log(1);", "console", "console"],
   ])("%s", (text, use, kind) => {
     expect(core(text)).toEqual([expect.stringContaining(`core uses ${use}: the row core of docs/architecture.md says never ${kind}`)]);
@@ -118,6 +120,7 @@ describe("globals that a row forbids", () => {
     "export interface Port { fetch(url: string): void; crypto: number; console?: string }",
     "export const a = ({ fetch }: { fetch: () => void }): void => fetch();",
     "export type A = (random: () => number, crypto: string) => void;",
+    'export const a = typeof navigator === "undefined" ? null : [navigator.locks, navigator.storage.estimate()];',
   ])("what only looks like one is allowed: %s", (text) => {
     expect(core(text)).toEqual([]);
   });

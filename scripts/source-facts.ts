@@ -38,6 +38,9 @@ const GLOBALS: Readonly<Record<string, readonly Forbiddable[]>> = {
   globalThis: ["clock", "timers", "random", "network", "console"],
 };
 
+/** What of `navigator` stays on the machine: Web Locks and the space that is left. Asking whether it exists uses nothing, either. */
+const LOCAL_TO_MACHINE: readonly unknown[] = ["locks", "storage"];
+
 interface Node {
   readonly type: string;
   readonly start: number;
@@ -88,7 +91,13 @@ function globalKinds(node: Node, parent: Node | undefined, key: string): readonl
     if (node.type === "CallExpression" || (node.arguments as readonly unknown[]).length === 0) return ["clock"];
   }
   if (node.type !== "Identifier" || isMemberName(parent, key)) return [];
+  if (node.name === "navigator" && staysOnMachine(parent)) return [];
   return Object.hasOwn(GLOBALS, String(node.name)) ? (GLOBALS[String(node.name)] ?? []) : [];
+}
+
+function staysOnMachine(parent: Node | undefined): boolean {
+  if (parent?.type === "UnaryExpression") return parent.operator === "typeof";
+  return parent?.type === "MemberExpression" && parent.computed !== true && LOCAL_TO_MACHINE.includes((parent.property as Node).name);
 }
 
 function describe(node: Node): string {

@@ -1,21 +1,24 @@
 import { writeFileSync } from "node:fs";
 import { cpus, platform, release } from "node:os";
 import { parseArgs } from "node:util";
+import type { BrowserFigures } from "./browser/suite.ts";
 import { drainRows } from "./drain.ts";
 import { enqueueComparisons } from "./enqueue.ts";
 import { compare, type Row } from "./measure.ts";
 import { nextOperationRow } from "./next-operation.ts";
 import { printTable, toMarkdown } from "./table.ts";
 
-const SUITES = ["enqueue", "drain", "next"] as const;
+const SUITES = ["enqueue", "drain", "next", "browser"] as const;
 const USAGE = `npm run bench -- [--suite ${SUITES.join("|")}] [--full] [--json] [--save]
 
-  --suite NAME   only that one (default: all)
-  --full         longer rounds, and 1,000,000 pending
+  --suite NAME   only that one (default: all but browser)
+  --full         longer rounds, 1,000,000 pending, and browser
   --json         rows as JSON on stdout
-  --save         writes bench/RESULTS.md
+  --save         writes bench/RESULTS.md, or bench/RESULTS-browser.md for that suite
 
-A figure counts as a ratio against the limit measured in the same run: median of 5 interleaved rounds, min and max shown.`;
+A figure counts as a ratio against the limit measured in the same run: median of 5 interleaved rounds, min and max shown.
+browser has 3 rounds and 2,000 pending unless --full: a peer takes half a minute to open 10,000.
+It runs in the Chromium of CHROMIUM_PATH or PATH.`;
 
 function options(): { readonly suite: string | undefined; readonly full: boolean; readonly json: boolean; readonly save: boolean } {
   try {
@@ -57,9 +60,21 @@ if (wants("drain")) {
 if (wants("next"))
   for (const pending of full || suite === "next" ? [1000, 100_000, 1_000_000] : [1000, 100_000])
     rows.push(await nextOperationRow(pending, ROUNDS, note));
+let browser: BrowserFigures | undefined;
+if (suite === "browser" || (full && suite === undefined)) {
+  // Only now: the other suites need neither a bundler nor a browser.
+  const { browserSuite } = await import("./browser/suite.ts");
+  browser = await browserSuite({ rounds: full ? ROUNDS : 3, scale: full ? 4 : 1, pending: full ? 10_000 : 2000, note });
+  rows.push(...browser.rows);
+}
 note("");
 
-const machine = `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}, ${platform()} ${release()}, Node ${process.version}`;
-if (json) console.log(JSON.stringify({ machine, at: new Date().toISOString(), rows }, null, 2));
-else printTable(machine, rows);
-if (save) writeFileSync(new URL("../RESULTS.md", import.meta.url), toMarkdown(machine, rows));
+const machine = `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}, ${platform()} ${release()}, Node ${process.version}${browser === undefined ? "" : `, Chromium ${browser.version}`}`;
+const figures = browser === undefined ? [] : [browser.figures];
+if (json) console.log(JSON.stringify({ machine, at: new Date().toISOString(), figures, rows }, null, 2));
+else printTable(machine, rows, figures);
+if (save) {
+  const file = suite === "browser" ? "../RESULTS-browser.md" : "../RESULTS.md";
+  const command = `npm run bench -- ${suite === "browser" ? `--suite browser${full ? " --full" : ""} ` : ""}--save`;
+  writeFileSync(new URL(file, import.meta.url), toMarkdown(machine, rows, figures, command));
+}

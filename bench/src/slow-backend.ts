@@ -1,15 +1,23 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { parentPort, Worker, workerData } from "node:worker_threads";
+import { PeerBackends } from "./browser/peer-answers.ts";
 
 const GENERATION = "00000000-0000-4000-8000-000000000000";
 
+/** What a page consists of, by path. Served without delay. */
+export type SiteFiles = Readonly<Record<string, { readonly type: string; readonly text: string }>>;
+
+/** How many operations arrived since it was last asked. */
+export const SEEN_PATH = "/bench/seen";
+
 /**
  * A backend that knows the protocol, keeps nothing, and answers every request `latencyMs` after it has arrived. In a thread of its
- * own: what the engine does between two requests must not delay the moment at which the next one arrives.
+ * own: what the engine does between two requests must not delay the moment at which the next one arrives. A page that comes from
+ * it, `site`, needs no permission to call it.
  */
-export function slowBackend(latencyMs: number): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const worker = new Worker(new URL(import.meta.url), { workerData: { latencyMs } });
+export function slowBackend(latencyMs: number, site: SiteFiles = {}): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { latencyMs, site } });
   return new Promise((resolve, reject) => {
     worker.once("error", reject);
     worker.once("message", (port: number) => {
@@ -23,28 +31,53 @@ export function slowBackend(latencyMs: number): Promise<{ readonly url: string; 
   });
 }
 
-function serve(latencyMs: number): void {
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+function serve(latencyMs: number, site: SiteFiles): void {
   let seq = 0;
+  let seen = 0;
+  const peers = new PeerBackends();
   const results = (operations: readonly { key: string }[]): unknown => ({
     generation: GENERATION,
     head_seq: seq + operations.length,
     results: operations.map(({ key }) => ({ key, status: 200, outcome: "applied", version: 2, commit_seq: ++seq })),
   });
+  const protocolAnswer = (body: string): Answer => {
+    const { meta, payload } = JSON.parse(body) as { meta: { trace_id: string }; payload: { operations?: { key: string }[] } };
+    seen += payload.operations?.length ?? 0;
+    const data = payload.operations === undefined ? handshake() : results(payload.operations);
+    return { status: 200, text: JSON.stringify({ meta: { trace_id: meta.trace_id, timestamp: new Date().toISOString() }, data }) };
+  };
+  const answerOf = (method: string, path: string, body: string): Answer => {
+    if (!path.startsWith("/peer/")) return protocolAnswer(body);
+    const { status, data, units } = peers.answer(method, path, body);
+    seen += units;
+    return { status, text: JSON.stringify(data) };
+  };
   const server = createServer((request, response) => {
     const arrivedAt = performance.now();
+    const { method = "GET", url = "/" } = request;
+    const file = method === "GET" ? site[url] : undefined;
+    if (file !== undefined) {
+      response.writeHead(200, { "content-type": file.type }).end(file.text);
+      return;
+    }
+    if (url === SEEN_PATH) {
+      response.end(String(seen));
+      seen = 0;
+      return;
+    }
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      const { meta, payload } = JSON.parse(Buffer.concat(chunks).toString()) as {
-        meta: { trace_id: string };
-        payload: { operations?: { key: string }[] };
-      };
-      const data = payload.operations === undefined ? handshake() : results(payload.operations);
-      const body = JSON.stringify({ meta: { trace_id: meta.trace_id, timestamp: new Date().toISOString() }, data });
+      const { status, text } = answerOf(method, url, Buffer.concat(chunks).toString());
       setTimeout(
         () => {
-          response.writeHead(200, { "content-type": "application/json; charset=utf-8" });
-          response.end(body);
+          response.writeHead(status, { "content-type": "application/json; charset=utf-8" });
+          response.end(text);
         },
         Math.max(0, latencyMs - (performance.now() - arrivedAt)),
       );
@@ -69,4 +102,7 @@ function handshake(): unknown {
   };
 }
 
-if (parentPort !== null) serve((workerData as { readonly latencyMs: number }).latencyMs);
+if (parentPort !== null) {
+  const { latencyMs, site } = workerData as { readonly latencyMs: number; readonly site: SiteFiles };
+  serve(latencyMs, site);
+}

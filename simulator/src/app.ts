@@ -1,6 +1,8 @@
-import { defineEntity, defineOperation, type Operation } from "guardian-sync";
+import type { Operation } from "guardian-sync";
 import { createEngine, type EngineOptions, type Platform, type SeededRandom, type SyncEngine } from "guardian-sync/testing";
-import { ADD, type AddInput } from "./domain.ts";
+import { add, counter, note } from "./definitions.ts";
+import { ADD } from "./domain.ts";
+import { Looker } from "./looker.ts";
 import type { Account, Enqueued } from "./model.ts";
 import type { FinalState } from "./operations-watch.ts";
 import type { World } from "./world.ts";
@@ -8,14 +10,8 @@ import type { Intent } from "./intent.ts";
 
 const ORIGIN = "https://origin.test";
 
-const note = defineEntity("note", { collection: "notes" });
-const counter = defineEntity("counter", { collection: "counters" });
-const add = defineOperation<AddInput>(ADD, {
-  entity: ({ id }) => counter.ref(id),
-  apply: (draft, { by }) => {
-    draft.value = by;
-  },
-});
+/** Events after which the view rightly shows an operation no longer, or otherwise. */
+const MEDDLING: ReadonlySet<string> = new Set(["failed", "parked", "conflict", "resolved", "cancelled", "quarantined", "rolledback"]);
 
 export interface AppRest {
   readonly state: string;
@@ -31,6 +27,8 @@ export interface Home {
   readonly device: string;
   readonly world: World;
   readonly random: SeededRandom;
+  /** Whose queue the engine was last told to show. */
+  readonly account: () => Account | null;
   /** What the device's clock says. */
   now(): number;
   session(request: { readonly force: boolean }): Promise<{ readonly account: Account; readonly token: string } | null>;
@@ -44,6 +42,7 @@ export class App {
   readonly #home: Home;
   readonly #label: string;
   /** What this life enqueued, for a person who thinks better of it. */
+  #looker: Looker | null = null;
   readonly #own: { readonly record: Enqueued; readonly operation: Operation }[] = [];
 
   static async open(options: Pick<EngineOptions, "store" | "batch" | "telemetry">, platform: Platform, home: Home): Promise<App> {
@@ -64,7 +63,50 @@ export class App {
     this.#home = home;
     this.#label = home.label;
     const { canaries } = home.world;
-    engine.on("*", (event) => canaries.text("an event", JSON.stringify(event)));
+    engine.on("*", (event) => {
+      canaries.text("an event", JSON.stringify(event));
+      if (MEDDLING.has(event.type) && "operation" in event) this.#meddle(event.operation.operationId);
+    });
+  }
+
+  get account(): Account | null {
+    return this.#home.account();
+  }
+  get looker(): Looker | null {
+    return this.#looker;
+  }
+
+  /** Somebody begins to look at both lists, and at some things by themselves. */
+  look(things: readonly { readonly entityType: string; readonly entityId: string }[]): void {
+    const { label, device, world } = this.#home;
+    this.#write("is looked at");
+    this.#looker ??= new Looker(this.#engine, { label, device }, world);
+    for (const { entityType, entityId } of things) {
+      try {
+        this.#looker.watch(this.#engine, entityType, entityId);
+      } catch (error) {
+        // Nobody is signed in.
+        this.#write(`cannot show it: ${codeText(error)}`);
+      }
+    }
+  }
+
+  lookAway(): void {
+    this.#write("is not looked at any more");
+    this.#looker?.end();
+    this.#looker = null;
+  }
+
+  /** Resolves with whether everything that the server had is here. */
+  async pull(): Promise<boolean> {
+    try {
+      await this.#engine.pull();
+      this.#write("has pulled");
+      return true;
+    } catch (error) {
+      this.#write(`could not pull: ${codeText(error)}`);
+      return false;
+    }
   }
 
   /** One call for each. */
@@ -91,6 +133,7 @@ export class App {
   cancelOne(random: SeededRandom): void {
     if (this.#own.length === 0) return;
     const { record, operation } = random.pick(this.#own.slice(-8));
+    record.meddled = true;
     const name = shortName(record);
     this.#do(`cancel of ${name}`, async () => {
       const isCertain = await operation.cancel();
@@ -122,6 +165,7 @@ export class App {
       for (const kept of await this.#engine.failed.list({ limit: 10 })) {
         const draw = random.fraction();
         const ids = [kept.id];
+        this.#meddle(kept.id);
         canaries.text("a last error", kept.lastError ?? "");
         if (draw < 0.4) {
           operations.touched(kept.id);
@@ -130,6 +174,7 @@ export class App {
         else if (draw < 0.7) await this.#engine.failed.discard({ ids });
       }
       for (const kept of await this.#engine.conflicts.list({ limit: 10 })) {
+        this.#meddle(kept.id);
         if (random.chance(0.5)) await this.#engine.failed.discard({ ids: [kept.id] });
       }
     });
@@ -182,10 +227,18 @@ export class App {
     }
   }
 
-  #record({ type, entityType, entityId, by, marker }: Intent): Enqueued {
+  #record({ type, entityType, entityId, by, marker, expiresInMs }: Intent): Enqueued {
     const { device, world } = this.#home;
     const facts = { id: null, device, process: this.#label, type, entityType, entityId, by, marker };
-    return world.operations.enqueued(facts);
+    const record = world.operations.enqueued(facts);
+    record.watched = this.#looker?.isLoaded === true;
+    record.meddled = expiresInMs !== null;
+    return record;
+  }
+
+  #meddle(id: string): void {
+    const record = this.#home.world.operations.withId(id);
+    if (record !== undefined) record.meddled = true;
   }
 
   #heard(records: readonly Enqueued[], told: Promise<readonly Operation[]>): void {

@@ -19,6 +19,7 @@ import type { World } from "./world.ts";
 /** Of every simulated disk: what is under test is that nothing readable gets past it. */
 const DISK_KEY = new Uint8Array(32).fill(7);
 const NONCE_BYTES = 12;
+const FILE_NOTICE_MS = 20;
 
 /** One machine: a disk that survives its processes, a clock that people set, a way to the server, and who is signed in. */
 export class Device {
@@ -40,6 +41,7 @@ export class Device {
   tagKey: Uint8Array | null = null;
   #token = "";
   readonly #listeners = new Set<(online: boolean) => void>();
+  readonly #fileListeners = new Set<{ readonly gate: Gate; readonly listener: () => void; isTold: boolean }>();
   #observer: QueueStore | null = null;
 
   constructor(world: World, name: string) {
@@ -75,6 +77,23 @@ export class Device {
   subscribe(listener: (online: boolean) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells a process what others write to the disk; what comes meanwhile is told together. */
+  watchFile(gate: Gate, listener: () => void): () => void {
+    const entry = { gate, listener, isTold: false };
+    this.#fileListeners.add(entry);
+    return () => this.#fileListeners.delete(entry);
+  }
+  fileChanged(by: Gate): void {
+    for (const entry of this.#fileListeners) {
+      if (entry.gate === by || entry.gate.isDead || entry.isTold) continue;
+      entry.isTold = true;
+      entry.gate.event("file", FILE_NOTICE_MS, () => {
+        entry.isTold = false;
+        if (this.#fileListeners.has(entry)) entry.listener();
+      });
+    }
   }
 
   signIn(account: Account | null): void {

@@ -69,9 +69,6 @@ export class GatedStore implements QueueStore {
   purgeReceipts(...args: Args<"purgeReceipts">): Promise<number> {
     return this.#write("purgeReceipts", () => this.#inner.purgeReceipts(...args));
   }
-  replaceIndex(...args: Args<"replaceIndex">): Promise<Result<"replaceIndex">> {
-    return this.#write("replaceIndex", () => this.#inner.replaceIndex(...args));
-  }
   compact(): Promise<void> {
     return this.#write("compact", () => this.#inner.compact());
   }
@@ -101,6 +98,9 @@ export class GatedStore implements QueueStore {
   }
   readEntities(...args: Args<"readEntities">): Promise<Result<"readEntities">> {
     return this.#read("readEntities", () => this.#inner.readEntities(...args));
+  }
+  listEntities(...args: Args<"listEntities">): Promise<Result<"listEntities">> {
+    return this.#read("listEntities", () => this.#inner.listEntities(...args));
   }
   readReceipts(...args: Args<"readReceipts">): Promise<Result<"readReceipts">> {
     return this.#read("readReceipts", () => this.#inner.readReceipts(...args));

@@ -1,7 +1,7 @@
 import type { NetworkFault } from "guardian-sync/testing";
 
 /** What is promised, by its number in the laws. */
-export type Invariant = "INV1" | "INV2" | "INV3" | "INV6" | "INV7" | "INV8" | "INV9" | "determinism" | "errors";
+export type Invariant = "INV1" | "INV2" | "INV3" | "INV4" | "INV5" | "INV6" | "INV7" | "INV8" | "INV9" | "determinism" | "errors";
 
 export interface Violation {
   readonly invariant: Invariant;
@@ -100,12 +100,20 @@ export interface Enqueued {
   verdict: string | null;
   /** A person retried, resolved or discarded it: its place in the order is no longer that of its enqueue. */
   touched: boolean;
+  /** A person, or the engine's last word, took it out of the usual way: cancelled, expired, put aside, failed. */
+  meddled: boolean;
+  /** Its author was looking at the view when it was written. */
+  watched: boolean;
   /** Keys under which it was seen on the wire. */
   readonly keys: Set<string>;
   /** What the server answered about it, whether or not that arrived: `outcome status`. */
   readonly answers: Set<string>;
   /** Its changes in the server's feed. */
   effects: number;
+  /** The version of its entity that it made, with its effect. */
+  effectVersion: number | null;
+  /** Its place in the server's feed. */
+  effectSeq: number | null;
 }
 
 export type Report = (invariant: Invariant, message: string) => void;

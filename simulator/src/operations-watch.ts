@@ -25,6 +25,8 @@ export class OperationsWatch {
   /** Operations on each device's disk, by account tag: what its counter `enqueued` has to say. */
   readonly #durable = new Map<string, Map<string, number>>();
   readonly #nextSeq = new Map<string, number>();
+  readonly #ofEntity = new Map<string, readonly Enqueued[]>();
+  readonly #byMarker = new Map<string, Enqueued>();
 
   constructor(report: Report) {
     this.#report = report;
@@ -33,7 +35,21 @@ export class OperationsWatch {
   enqueued(
     facts: Omit<
       Enqueued,
-      "call" | "account" | "stored" | "seq" | "withdrawn" | "heldBack" | "verdict" | "touched" | "keys" | "answers" | "effects"
+      | "call"
+      | "account"
+      | "stored"
+      | "seq"
+      | "withdrawn"
+      | "heldBack"
+      | "verdict"
+      | "touched"
+      | "meddled"
+      | "watched"
+      | "keys"
+      | "answers"
+      | "effects"
+      | "effectVersion"
+      | "effectSeq"
     >,
   ): Enqueued {
     const record: Enqueued = {
@@ -46,11 +62,17 @@ export class OperationsWatch {
       heldBack: false,
       verdict: null,
       touched: false,
+      meddled: false,
+      watched: false,
       keys: new Set(),
       answers: new Set(),
       effects: 0,
+      effectVersion: null,
+      effectSeq: null,
     };
     this.all.push(record);
+    this.#ofEntity.set(record.entityId, [...this.ofEntity(record.entityId), record]);
+    if (record.marker !== "") this.#byMarker.set(record.marker, record);
     if (record.id !== null) this.#byId.set(record.id, record);
     return record;
   }
@@ -112,6 +134,17 @@ export class OperationsWatch {
       if (record.process !== process || record.stored !== "waiting") continue;
       record.stored = "unheard";
     }
+  }
+
+  /** Everything that anybody wanted done to it, in the order of the calls. */
+  ofEntity(entityId: string): readonly Enqueued[] {
+    return this.#ofEntity.get(entityId) ?? [];
+  }
+  withMarker(marker: string): Enqueued | undefined {
+    return this.#byMarker.get(marker);
+  }
+  withId(id: string): Enqueued | undefined {
+    return this.#byId.get(id);
   }
 
   nextSeq(device: string): number {
@@ -176,13 +209,15 @@ export class OperationsWatch {
   }
 
   /** A change that the server committed. */
-  effect(operationId: string | null): Enqueued | undefined {
+  effect(operationId: string | null, version: number | null = null, feedSeq: number | null = null): Enqueued | undefined {
     const record = operationId === null ? undefined : this.#byId.get(operationId);
     if (record === undefined) {
       this.#report("INV2", `the server committed an effect of operation ${operationId ?? "(none)"}, which nobody enqueued`);
       return undefined;
     }
     record.effects += 1;
+    record.effectVersion = version;
+    record.effectSeq = feedSeq;
     const { id, effects, seq, device, account, touched } = record;
     if (effects > 1) this.#report("INV2", `operation ${id} took effect ${effects} times`);
     if (record.withdrawn) this.#report("INV2", `operation ${id} was cancelled for certain and took effect`);

@@ -5,6 +5,8 @@ import type { Account, Enqueued, Invariant } from "./model.ts";
 import { OperationsWatch } from "./operations-watch.ts";
 import { RestraintWatch } from "./restraint-watch.ts";
 import { SenderWatch } from "./sender-watch.ts";
+import type { Shown } from "./shown.ts";
+import { ViewWatch } from "./view-watch.ts";
 import { Timeline } from "guardian-sync/testing";
 
 let told: string[] = [];
@@ -117,15 +119,15 @@ describe("the oracle tells", () => {
     let nowMs = 0;
     const watch = new RestraintWatch(report, () => nowMs);
     const request = { method: "POST", url: "https://origin.test/", headers: {}, timeoutMs: 1 } as const;
-    watch.delivered("p1", { kind: "answer", status: 429, headers: { "retry-after": "10" }, body: "", elapsedMs: 0 });
+    watch.delivered("p1", { kind: "answer", status: 429, headers: { "retry-after": "10" }, body: "", elapsedMs: 0 }, request);
     nowMs = 9999;
     watch.sent("p1", request, []);
-    watch.ended("p1");
+    watch.ended("p1", request);
     nowMs = 10_000;
     watch.sent("p1", request, ["key"]);
     expect(heard()).toEqual([expect.stringMatching(/^INV8 .*0\.001 s before the Retry-After/)]);
     for (let i = 0; i < 300; i++) {
-      watch.ended("p1");
+      watch.ended("p1", request);
       watch.sent("p1", request, ["key"]);
     }
     watch.sent(
@@ -144,6 +146,56 @@ describe("the oracle tells", () => {
       "asks readStates for up to 1001 rows at once",
       "waits for 41 things at once",
     ]);
+  });
+
+  test("an addition that shows twice or not at all, an own title that goes back, and a version that does", () => {
+    told = [];
+    const operations = new OperationsWatch(report);
+    const views = new ViewWatch(report, operations, true);
+    views.onSuspicion = (judge) => judge();
+    const life = { label: "d1.p1#1", device: "d1" };
+    const facts = { id: null, device: "d1", process: life.label };
+    const add = operations.enqueued({ ...facts, type: "counter.add", entityType: "counter", entityId: "c", marker: "", by: 5 });
+    const [older, newer] = [1, 2].map((n) =>
+      operations.enqueued({ ...facts, type: "UPDATE", entityType: "note", entityId: "n", marker: `${CANARY} ${n}.`, by: 0 }),
+    ) as [Enqueued, Enqueued];
+    for (const record of [add, older, newer]) record.watched = true;
+    const counter = (value: number, version: number | null): void => views.counters(life, [{ entityId: "c", value: { value }, version }]);
+    const note = (n: number): void => views.notes(life, [{ entityId: "n", value: { title: `${CANARY} ${n}.` }, version: null }]);
+    views.begins(life.label);
+    counter(5, null);
+    add.effectVersion = 1;
+    counter(5, 1);
+    note(1);
+    note(2);
+    expect(heard()).toEqual([]);
+    counter(10, 1);
+    counter(0, null);
+    note(1);
+    views.notes(life, []);
+    expect(heard()).toEqual([
+      expect.stringMatching(/^INV5 .*shown twice/),
+      expect.stringMatching(/^INV5 .*acknowledged is not shown/),
+      expect.stringMatching(/^INV5 .*in the place of the later/),
+      expect.stringMatching(/^INV5 .*no longer shows note n/),
+    ]);
+    newer.meddled = true;
+    note(1);
+    add.effectVersion = 3;
+    counter(5, 3);
+    counter(0, 2);
+    expect(heard()).toEqual([expect.stringMatching(/^INV5 .*version 2 of c after 3/), expect.stringMatching(/^INV5 .*not shown/)]);
+  });
+
+  test("a page that shows something else than there is", () => {
+    const views = new ViewWatch(report, new OperationsWatch(report), true);
+    const one = (title: string, version = 1): Map<string, Shown> =>
+      new Map([["note n", { entityType: "note", entityId: "n", value: { title }, version }]]);
+    expect(views.compare("p", one("a"), one("a"))).toBeNull();
+    expect(views.compare("p", one("a"), one("b"))).toMatch(/shows another note n/);
+    expect(views.compare("p", one("a"), one("a", 2))).toMatch(/on version 1, and 2 is there/);
+    expect(views.compare("p", new Map(), one("a"))).toMatch(/does not show/);
+    expect(views.compare("p", one("a"), new Map())).toMatch(/is not there/);
   });
 
   test("canaries wherever they show, and nowhere else", () => {

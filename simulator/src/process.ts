@@ -1,15 +1,20 @@
 import { memoryStore } from "guardian-sync/memory";
 import type { Platform, QueueStore, SeededRandom, StoreAdapter, Transport } from "guardian-sync/testing";
+import { SYNC_PATHS } from "@guardian-sync/protocol";
 import { type LogEvent, MetricsRegistry, renderPrometheus, type Telemetry } from "@guardian-sync/telemetry";
+import type { Account } from "./model.ts";
+import { watchPage } from "./page-watch.ts";
 import { App, type Home } from "./app.ts";
 import type { Device } from "./device.ts";
 import { Gate } from "./gate.ts";
 import { GatedStore } from "./gated-store.ts";
 import { type MutantSurroundings, storeLike } from "./mutants/mutant.ts";
 import { operationsText, pathText } from "./server-host.ts";
-import { operationsOf } from "./wire.ts";
+import { operationsOf, pathOf } from "./wire.ts";
 
 const REOPEN_MS = 5000;
+/** A page that was opened with the app has been read by then. */
+const RESTART_LOOK_MS = 200;
 
 /** A process of a device, through all its lives. A life ends by a crash or a stop; the next one opens the same disk. */
 export class Process {
@@ -53,12 +58,16 @@ export class Process {
     world.journal.write(this.label, "starts");
     const luck = random.fork(this.label);
     const store = this.#store(gate, luck);
+    const looks = luck.fork("looks").chance(world.scenario.lookers);
     const batch = { maxOperations: world.scenario.maxBatch };
     App.open({ store, batch, telemetry: this.#telemetry() }, this.#platform(gate, luck), this.#home(gate)).then(
       (app) => {
         if (gate.isDead) return;
         this.#app = app;
         world.journal.write(this.label, "is open");
+        if (!looks) return;
+        app.look([]);
+        watchPage(this, RESTART_LOOK_MS);
       },
       (error: unknown) => {
         world.canaries.error(`an error of ${this.label}`, error);
@@ -108,8 +117,10 @@ export class Process {
 
   #home(gate: Gate): Home {
     const { device, label } = this;
+    let told: Account | null = null;
     return {
       label,
+      account: () => told,
       device: device.name,
       world: device.world,
       random: device.random,
@@ -117,6 +128,7 @@ export class Process {
       session: ({ force }) =>
         gate.call("session", 0, 0, () => {
           const { account } = device;
+          told = account;
           return Promise.resolve(account === null ? null : { account, token: device.token(account, force) });
         }),
       actLater: (delayMs, task) => void device.world.timeline.after(delayMs, () => this.act("tap", task)),
@@ -223,10 +235,12 @@ export class Process {
             appended: (segments, seqs) => {
               world.journal.write(label, `has operations ${seqs.join(", ")} on disk`);
               world.operations.appended(device.name, label, segments, seqs, (tag) => device.ownerOf(tag));
+              device.fileChanged(gate);
             },
             committed: (change, result) => {
               world.journal.write(label, changeText(change, result.ok));
               if (!result.ok) return;
+              device.fileChanged(gate);
               for (const { phase, seq } of change.putStates ?? []) if (phase === "blocked") world.operations.heldBack(device.name, seq);
             },
             lockWritten: (row) => {
@@ -243,7 +257,8 @@ export class Process {
           },
         });
         const spoiled = world.mutant?.store?.(gated, this.#surroundings(luck)) ?? gated;
-        return { ...opened, store: this.#watched(spoiled), fastLock: this.#fastLock(gate) };
+        const watch = (listener: () => void): (() => void) => device.watchFile(gate, listener);
+        return { ...opened, store: this.#watched(spoiled), fastLock: this.#fastLock(gate), watch };
       },
     };
   }
@@ -295,10 +310,11 @@ export class Process {
           return Promise.resolve({ under: device.network.exchange(request) });
         });
         const answer = await under;
-        world.restraint.ended(label);
+        world.restraint.ended(label, request);
         return new Promise((resolve) => {
           gate.event("answer", 0, () => {
-            world.restraint.delivered(label, answer);
+            world.restraint.delivered(label, answer, request);
+            if (answer.kind === "answer" && pathOf(request) === SYNC_PATHS.snapshot) world.views.snapshot(device.name, answer.body);
             const text = answer.kind === "answer" ? String(answer.status) : answer.failure;
             world.journal.write(label, `hears ${text} to ${pathText(request)}`);
             resolve(answer);

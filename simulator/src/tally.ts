@@ -10,6 +10,7 @@ export interface Tally {
   readonly requests: number;
   readonly faults: FaultCounts;
   readonly takeovers: number;
+  readonly pagesShown: number;
   readonly violations: readonly Violation[];
   /** Seeds that ran a second time. */
   readonly verified: number;
@@ -24,6 +25,7 @@ export const EMPTY_TALLY: Tally = {
   requests: 0,
   faults: noFaults(),
   takeovers: 0,
+  pagesShown: 0,
   violations: [],
   verified: 0,
   hashes: [],
@@ -41,6 +43,7 @@ export function tallyOf(result: SeedResult, again: SeedResult | null): Tally {
     requests: result.requests,
     faults: result.faults,
     takeovers: result.takeovers,
+    pagesShown: result.pagesShown,
     violations: differs ? [...result.violations, difference] : result.violations,
     verified: again === null ? 0 : 1,
     hashes: [[seed, hash]],
@@ -56,6 +59,7 @@ export function added(a: Tally, b: Tally): Tally {
     requests: a.requests + b.requests,
     faults: Object.fromEntries(FAULTS.map((fault) => [fault, a.faults[fault] + b.faults[fault]])) as FaultCounts,
     takeovers: a.takeovers + b.takeovers,
+    pagesShown: a.pagesShown + b.pagesShown,
     violations: [...a.violations, ...b.violations],
     verified: a.verified + b.verified,
     hashes: [...a.hashes, ...b.hashes],

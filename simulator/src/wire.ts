@@ -20,6 +20,7 @@ export interface SeenResult {
   readonly outcome: string;
   readonly applied_key?: string;
   readonly replayed?: boolean;
+  readonly commit_seq?: number;
 }
 
 export function pathOf(request: HttpRequest): string {

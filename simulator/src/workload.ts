@@ -3,6 +3,7 @@ import type { SeededRandom } from "guardian-sync/testing";
 import { CANARY } from "./canary-watch.ts";
 import { ADD, REFUSED_TITLE } from "./domain.ts";
 import type { Intent } from "./intent.ts";
+import { watchPage } from "./page-watch.ts";
 import type { Station } from "./station.ts";
 import type { World } from "./world.ts";
 
@@ -18,6 +19,7 @@ const COUNTERS = 3;
 export class Workload {
   readonly #world: World;
   readonly #random: SeededRandom;
+  readonly #glances: SeededRandom;
   readonly #own = new Map<string, { id: string; life: Life }[]>();
   readonly #shared: readonly { id: string; life: Life }[];
   readonly #counters: readonly string[];
@@ -26,6 +28,7 @@ export class Workload {
   constructor(world: World) {
     this.#world = world;
     this.#random = world.random.fork("people");
+    this.#glances = world.random.fork("glances");
     this.#shared = Array.from({ length: SHARED_NOTES }, () => this.#newNote());
     this.#counters = Array.from({ length: COUNTERS }, () => this.#newId());
   }
@@ -41,6 +44,29 @@ export class Workload {
       if (atMs >= troubleMs) break;
       const station = this.#random.pick(stations);
       timeline.after(atMs, () => this.#act(station));
+    }
+    for (let i = 0; i < scenario.glances * stations.length; i++) {
+      const station = this.#glances.pick(stations);
+      timeline.after(this.#glances.between(0, troubleMs), () => this.#glance(station));
+    }
+  }
+
+  /** Somebody opens a page, asks for what is new, or goes away from it. */
+  #glance({ device, processes }: Station): void {
+    const random = this.#glances;
+    const process = random.pick(processes);
+    if (!process.isUp || process.isFrozen) return;
+    const draw = random.fraction();
+    if (draw < 0.2) process.act("tap", (app) => app.lookAway());
+    else if (draw < 0.5) process.act("tap", (app) => void app.pull());
+    else {
+      const note = random.pick([...(this.#own.get(device.name) ?? []), ...this.#shared]);
+      const things = [
+        { entityType: "note", entityId: note.id },
+        { entityType: "counter", entityId: random.pick(this.#counters) },
+      ];
+      process.act("tap", (app) => app.look(things));
+      watchPage(process, random.between(0, 20_000));
     }
   }
 

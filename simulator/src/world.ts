@@ -10,6 +10,7 @@ import { type Scenario, scenarioOf } from "./scenario.ts";
 import { SenderWatch } from "./sender-watch.ts";
 import { type CommittedChange, ServerHost, short } from "./server-host.ts";
 import { Tokens } from "./tokens.ts";
+import { ViewWatch } from "./view-watch.ts";
 
 export interface WorldOptions {
   readonly seed: number;
@@ -35,6 +36,8 @@ interface Sent {
 
 /** A request that took longer than this on its way was delayed. */
 const LATE_MS = 1000;
+/** Events that explain what a page shows come a little later. */
+const SUSPICION_MS = 5000;
 
 /** One seed's world: its time, its luck, its server, and those who watch. */
 export class World {
@@ -54,6 +57,7 @@ export class World {
   readonly senders: SenderWatch;
   readonly restraint: RestraintWatch;
   readonly canaries: CanaryWatch;
+  readonly views: ViewWatch;
   readonly faults: FaultCounts = noFaults();
   readonly violations: Violation[] = [];
   readonly #sent = new WeakMap<HttpRequest, Sent>();
@@ -75,6 +79,8 @@ export class World {
     this.senders = new SenderWatch(this.report);
     this.restraint = new RestraintWatch(this.report, () => this.timeline.nowMs);
     this.canaries = new CanaryWatch(this.report);
+    this.views = new ViewWatch(this.report, this.operations, this.scenario.accounts.length === 1);
+    this.views.onSuspicion = (judge) => void this.timeline.after(SUSPICION_MS, judge);
     this.server = new ServerHost({
       clock: this.serverClock,
       random: this.random.fork("server"),
@@ -119,9 +125,9 @@ export class World {
 
   #committed(changes: readonly CommittedChange[], request: HttpRequest): void {
     const sender = this.#sent.get(request)?.sender;
-    for (const { seq, clientId, operationId } of changes) {
+    for (const { seq, clientId, operationId, version } of changes) {
       this.journal.write("server", `commits change ${seq} by operation ${short(operationId ?? "none")}`);
-      this.operations.effect(operationId);
+      this.operations.effect(operationId, version, seq);
       if (sender !== undefined && clientId !== null) this.senders.effect(clientId, sender);
     }
   }

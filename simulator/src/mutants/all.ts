@@ -5,6 +5,7 @@ import { newKeyPerTry } from "./keys.ts";
 import type { Mutant } from "./mutant.ts";
 import { ignoresRetryAfter } from "./patience.ts";
 import { appliesAgainOnReload } from "./reload.ts";
+import { cursorBySequence, retireBeforeEcho } from "./view.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   newKeyPerTry,
@@ -15,6 +16,8 @@ export const MUTANTS: readonly Mutant[] = [
   ignoresRetryAfter,
   withoutSupersedes,
   appliesAgainOnReload,
+  retireBeforeEcho,
+  cursorBySequence,
 ];
 
 export function mutantNamed(name: string): Mutant | undefined {

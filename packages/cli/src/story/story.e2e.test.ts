@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { guardian, temporaryFolder } from "../guardian.test.support.ts";
 
-const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const TOLD_WITHIN_MS = 20_000;
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 function start(env: Record<string, string>): { readonly text: () => string; readonly ended: Promise<readonly [number | null, string]> } {
-  const started = spawn(process.execPath, ["--conditions=source", MAIN], {
+  const started = spawn(process.execPath, ["--conditions=source", MAIN, "demo"], {
     env: { ...process.env, TMPDIR: folder.path, TEMP: folder.path, LC_ALL: "C.UTF-8", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -95,7 +95,7 @@ describe("the story", () => {
     const port = typeof address === "object" ? String(address?.port) : "";
     const { text, ended } = start({ PORT: port });
     expect(await ended).toEqual([1, null]);
-    expect(text()).toMatch(new RegExp(`^Port ${port} of 127.0.0.1 is in use; .*PORT=8090 npm start\n$`));
+    expect(text()).toMatch(new RegExp(`^guardian: Port ${port} of 127.0.0.1 is in use; .*guardian demo --port 8090\n$`));
     expect(await guardian(["demo", "--port", port])).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("is in use") });
     expect(readdirSync(folder.path)).toEqual([]);
     other.close();

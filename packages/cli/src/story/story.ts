@@ -127,6 +127,6 @@ export function portOf(text: string | undefined): number {
 
 function rethrow(error: unknown): never {
   if (!(error instanceof ListenError)) throw error;
-  const message = `${error.message.slice(0, 1).toUpperCase()}${error.message.slice(1)}. For example: PORT=8090 npm start`;
+  const message = `${error.message.slice(0, 1).toUpperCase()}${error.message.slice(1)}. For example: guardian demo --port 8090`;
   throw new CliError(message, { code: error.code });
 }

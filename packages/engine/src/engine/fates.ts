@@ -19,13 +19,13 @@ export class Fates {
     this.#context = context;
     this.#account = account;
     const { queue, watchers } = context;
-    queue.onChanged = (change) => {
+    queue.onChanged.add((change) => {
       if (watchers.isEmpty) return;
       for (const operation of change.changed) {
         const { id } = operation.content;
         if (watchers.isWatched(id)) watchers.tell(id, statusInQueue(operation));
       }
-    };
+    });
   }
 
   settled(id: OperationId): Promise<Settled> {

@@ -17,9 +17,14 @@ export type LockAnswer =
   | { readonly held: true; readonly lease: Lease }
   | { readonly held: false; readonly reason: "another_process" | "lock_not_renewed"; readonly lookAgainInMs: number };
 
+/** What the lock is held for: it is given back when nothing needs it any more. */
+export type LockUse = "send" | "pull";
+
 /** Holds the processing lock while there is work, and knows when it no longer does. */
 export class LockKeeper {
   readonly #context: EngineContext;
+  readonly #uses = new Set<LockUse>();
+  #ensuring: Promise<LockAnswer> | undefined;
   #lease: Lease | undefined;
   #observed: Observation | undefined;
   #renewedAt = 0 as MonotonicMs;
@@ -40,7 +45,15 @@ export class LockKeeper {
    * Takes the lock if it can be had now. A holder that has not renewed for long renews first, and may learn that it lost; if it cannot
    * renew, somebody else is about to take over, and it starts nothing.
    */
-  async ensure(): Promise<LockAnswer> {
+  ensure(use: LockUse): Promise<LockAnswer> {
+    this.#uses.add(use);
+    this.#ensuring ??= this.#ensure().finally(() => {
+      this.#ensuring = undefined;
+    });
+    return this.#ensuring;
+  }
+
+  async #ensure(): Promise<LockAnswer> {
     if (this.#lease !== undefined && !this.#duty().mayStartSends) await this.#beat();
     const { queue, platform, settings } = this.#context;
     if (this.#lease !== undefined && this.#duty().mayStartSends) return { held: true, lease: this.#lease };
@@ -74,8 +87,10 @@ export class LockKeeper {
     return { held: false, reason: "another_process", lookAgainInMs: Math.min(LOOK_EVERY_MS, recheckInMs) };
   }
 
-  /** Gives the lock back, durably. */
-  async release(): Promise<void> {
+  /** Gives the lock back, durably, unless something else needs it. */
+  async release(use: LockUse): Promise<void> {
+    this.#uses.delete(use);
+    if (this.#uses.size > 0) return;
     const lease = this.#lease;
     // First, so that a heartbeat under way is the last.
     this.#lease = undefined;
@@ -88,6 +103,24 @@ export class LockKeeper {
       this.#context.events.emit({ type: "lock", change: "released", fence: lease.fence });
     }
     await this.#dropFastLock();
+  }
+
+  /**
+   * For a page that is about to freeze: frees the fast lock in this very turn, and leaves the store alone. A frozen page finishes no
+   * transaction, and one that it leaves open keeps every other tab out. The row still says that its owner has the fast lock, so
+   * whoever gets that takes over at once; what is written under the lease until then is written. Without a fast lock
+   * there is nothing that could be done in time.
+   */
+  letGo(): void {
+    if (!this.#hasFastLock) return;
+    this.#hasFastLock = false;
+    this.#cancelBeat?.();
+    this.#uses.clear();
+    this.#context.queue.opened.fastLock
+      ?.release()
+      .catch((error: unknown) => this.#warn("lock_release_failed", "The fast lock could not be freed.", error));
+    if (this.#lease !== undefined) this.#context.events.emit({ type: "lock", change: "released", fence: this.#lease.fence });
+    this.#lease = undefined;
   }
 
   /** The store refused a write of ours: somebody else processes now. */
@@ -133,6 +166,8 @@ export class LockKeeper {
     const { store, fastLock } = queue.opened;
     try {
       const row = await store.readLock();
+      // Let go meanwhile: the fast lock must not be taken again.
+      if (this.#lease !== lease) return;
       if (row === undefined || !isOwn(row, lease)) return await this.lost();
       // Who took over by staleness gets the fast lock as soon as the old holder is gone.
       if (!this.#hasFastLock && fastLock !== null) this.#hasFastLock = await fastLock.tryAcquire();
@@ -140,13 +175,13 @@ export class LockKeeper {
       if (await store.writeLock({ fence: row.fence, beats: row.beats }, beat(row, platform.clock.now(), this.#hasFastLock), true))
         this.#renewedAt = readAt;
     } catch (error) {
-      this.#context.settings.telemetry.logger.warning({
-        event_type: "heartbeat_failed",
-        msg: "The lock could not be renewed; it is tried again.",
-        code: codeOf(error),
-      });
+      this.#warn("heartbeat_failed", "The lock could not be renewed; it is tried again.", error);
     }
     if (this.#lease === lease) this.#scheduleBeat();
+  }
+
+  #warn(event: string, msg: string, error: unknown): void {
+    this.#context.settings.telemetry.logger.warning({ event_type: event, msg, code: codeOf(error) });
   }
 
   async #dropFastLock(): Promise<void> {

@@ -3,7 +3,7 @@ import { NO_TELEMETRY, type Telemetry } from "@guardian-sync/telemetry";
 import { type BackoffPolicy, PRESETS, type PresetName } from "../core/backoff.ts";
 import { BREAKER_DEFAULTS, type BreakerOptions } from "../core/breaker.ts";
 import { RATE_LIMIT_DEFAULTS, type RateLimitOptions } from "../core/rate-limit.ts";
-import type { Clock, Connectivity, Hash, Random, StoreAdapter, Transport } from "../ports/index.ts";
+import type { Clock, Connectivity, Hash, PageLife, Random, StoreAdapter, Transport } from "../ports/index.ts";
 import { type AnyEntity, type AnyOperation, Registry } from "./definitions.ts";
 import type { SessionSource } from "./session-keeper.ts";
 
@@ -57,6 +57,8 @@ export interface Platform {
   readonly hash: Hash;
   readonly transport: Transport;
   readonly connectivity?: Connectivity;
+  /** Of a page that can be frozen or left. Absent where processes simply run or end. */
+  readonly pageLife?: PageLife;
   /** Names this process in the lock row, for people: host and process id. */
   readonly owner: string;
 }

@@ -1,17 +1,21 @@
 import {
   cancelPath,
+  type ChangesPage,
   formatIso,
   HEADERS,
   type HandshakeResponse,
   JSON_CONTENT_TYPE,
   type Json,
   MERGE_PATCH_CONTENT_TYPE,
+  parseChangesPage,
   parseHandshakeResponse,
   parseRetryAfter,
+  parseSnapshotPage,
   parseVerdict,
   PROTOCOL_VERSION,
   type RequestMeta,
   requestHeadersOf,
+  type SnapshotPage,
   SYNC_PATHS,
   type CapabilityLevel,
   type Verdict,
@@ -43,6 +47,8 @@ export type Asked<T> =
   | { readonly ok: false; readonly finding: Finding; readonly exchange: Exchange };
 
 const GRACE_MS = 5000;
+/** Documents of one page: one transaction, one message. */
+const SNAPSHOT_ITEMS = 500;
 const late = (): Error => new Error("late");
 
 /** Every request that the engine makes of its backend. It builds and reads; what follows from an answer is decided elsewhere. */
@@ -125,6 +131,29 @@ export class Origin {
     return this.#ask(errand, "POST", cancelPath(key), {}, (value, path) => parseVerdict(value, key, path));
   }
 
+  /** What has changed since `cursor`; with `waitS` the answer may take that long, until something does. */
+  changes(
+    errand: Errand,
+    cursor: string,
+    entityTypes: readonly string[],
+    waitS: number,
+    signal: NonNullable<HttpRequest["signal"]>,
+  ): Promise<Asked<ChangesPage>> {
+    const query = `${SYNC_PATHS.changes}?cursor=${encodeURIComponent(cursor)}&wait=${waitS}${filterOf(entityTypes)}`;
+    return this.#ask(errand, "GET", query, undefined, parseChangesPage, signal);
+  }
+
+  snapshot(errand: Errand, page: string | undefined, entityTypes: readonly string[]): Promise<Asked<SnapshotPage>> {
+    const from = page === undefined ? "" : `&page=${encodeURIComponent(page)}`;
+    return this.#ask(
+      errand,
+      "GET",
+      `${SYNC_PATHS.snapshot}?limit=${SNAPSHOT_ITEMS}${from}${filterOf(entityTypes)}`,
+      undefined,
+      parseSnapshotPage,
+    );
+  }
+
   /** A safe request, to learn whether the origin answers at all, or what stands at `path`. */
   get(errand: Errand, path: string): Promise<Exchange> {
     return this.#exchange(errand, "GET", path, this.#context.queue.newUuid(), {});
@@ -136,16 +165,14 @@ export class Origin {
     path: string,
     payload: Json | undefined,
     read: Parameters<typeof readEnvelope<T>>[1],
+    signal?: HttpRequest["signal"],
   ): Promise<Asked<T>> {
     const traceId = this.#context.queue.newUuid();
     const meta: RequestMeta = { trace_id: traceId, timestamp: this.#timestamp(errand) };
-    const exchange = await this.#exchange(
-      { ...errand, level: 4 },
-      method,
-      path,
-      traceId,
-      payload === undefined ? {} : { body: JSON.stringify({ meta, payload }) },
-    );
+    const exchange = await this.#exchange({ ...errand, level: 4 }, method, path, traceId, {
+      ...(payload === undefined ? {} : { body: JSON.stringify({ meta, payload }) }),
+      ...(signal === undefined ? {} : { signal }),
+    });
     if (exchange.kind === "failure") {
       return {
         ok: false,
@@ -177,7 +204,7 @@ export class Origin {
     method: HttpRequest["method"],
     path: string,
     traceId: string,
-    more: { readonly body?: string | undefined; readonly headers?: Readonly<Record<string, string>> },
+    more: Pick<HttpRequest, "signal"> & { readonly body?: string | undefined; readonly headers?: Readonly<Record<string, string>> },
   ): Promise<Exchange> {
     this.#onStart();
     const { settings, platform } = this.#context;
@@ -200,12 +227,21 @@ export class Origin {
       url: `${this.#baseUrl}${path}`,
       headers,
       ...(more.body === undefined ? {} : { body: more.body }),
+      ...(more.signal === undefined ? {} : { signal: more.signal }),
       timeoutMs: settings.backend.timeoutMs,
     };
     const startedAt = platform.clock.monotonic();
     try {
       // A transport keeps its own deadline; one that does not must not stop the queue.
-      return await withDeadline(platform.clock, settings.backend.timeoutMs + GRACE_MS, () => platform.transport.exchange(request), late);
+      const exchange = await withDeadline(
+        platform.clock,
+        settings.backend.timeoutMs + GRACE_MS,
+        () => platform.transport.exchange(request),
+        late,
+      );
+      const isRefusal = exchange.kind === "failure" && exchange.failure === "cors_suspected";
+      // A backend that once answered our handshake permits us: what fails now is a proxy or the network, and passes.
+      return isRefusal && detail.handshake !== undefined ? { ...exchange, failure: "reset" } : exchange;
     } catch {
       return {
         kind: "failure",
@@ -226,4 +262,8 @@ export class Origin {
   #timestamp(errand: Errand): string {
     return formatIso((this.#context.platform.clock.now() + (errand.detail.clockOffsetMs ?? 0)) as Parameters<typeof formatIso>[0]);
   }
+}
+
+function filterOf(entityTypes: readonly string[]): string {
+  return entityTypes.length === 0 ? "" : `&entity_types=${entityTypes.map(encodeURIComponent).join(",")}`;
 }

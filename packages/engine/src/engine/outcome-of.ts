@@ -42,11 +42,14 @@ function settledInQueue(operation: QueuedOperation): Settled | null {
       return { verdict: "failed", ...why };
     case "conflict":
       return { verdict: "conflict", ...why };
+    case "acked": {
+      const version = operation.detail.acked?.version;
+      return { verdict: "applied", ...(version === undefined ? {} : { version }) };
+    }
     case "pending":
     case "ready":
     case "blocked":
     case "sealed":
-    case "acked":
     case "folded":
     case "cancelled":
       return null;

@@ -7,6 +7,7 @@ import { Gate } from "./gate.ts";
 import { Greeter } from "./greeter.ts";
 import { codeOf, type LockKeeper } from "./lock-keeper.ts";
 import { type Errand, Origin } from "./origin.ts";
+import { Puller } from "./puller.ts";
 import { Sender } from "./sender.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { type Standstill, type Turn, waiting } from "./turn.ts";
@@ -24,6 +25,8 @@ export class Processor {
   readonly #lock: LockKeeper;
   readonly #greeter: Greeter;
   readonly #gate: Gate;
+  /** Reads what others wrote. */
+  readonly puller: Puller;
   readonly #sender: Sender;
   #running: Promise<void> | undefined;
   #stopping = false;
@@ -43,6 +46,7 @@ export class Processor {
     this.#gate = new Gate(context);
     const origin = new Origin(context, () => this.#gate.started());
     this.#greeter = new Greeter(context, origin);
+    this.puller = new Puller(context, { sessions, lock, gate: this.#gate, origin, greeter: this.#greeter });
     const isStopping = (): boolean => this.#stopping;
     const ending = new Ending(context, origin);
     this.#sender = new Sender(context, { sessions, lock, gate: this.#gate, origin, greeter: this.#greeter, ending, isStopping });
@@ -94,6 +98,13 @@ export class Processor {
     this.#tellRest(this.#standstill);
   }
 
+  /** As `stop`, but at once and in silence: nobody looks at the store because of it. */
+  suspend(): void {
+    this.#startsAgain = false;
+    this.#stopping = true;
+    this.wake();
+  }
+
   wake(): void {
     this.#woken = true;
     this.#wake?.();
@@ -126,7 +137,7 @@ export class Processor {
       if (turn.kind === "rest") await this.#rest(turn);
     }
     await this.#lock
-      .release()
+      .release("send")
       .catch((error: unknown) => this.#log("lock_release_failed", "The lock could not be given back; it goes stale by itself.", error));
   }
 
@@ -208,7 +219,7 @@ export class Processor {
       const reason = blocked.reason === "backoff" && this.#sender.isOriginFailing ? "origin_failing" : blocked.reason;
       return { kind: "rest", state: "waiting", work: true, ...blocked, reason };
     }
-    const lock = await this.#lock.ensure();
+    const lock = await this.#lock.ensure("send");
     if (!lock.held) return waiting(lock.reason, lock.lookAgainInMs, this.#context.platform.clock.now());
 
     const errand: Errand = { session, detail: view.detail, level: 4, lease: lock.lease };
@@ -220,12 +231,12 @@ export class Processor {
   }
 
   async #pausedTurn(view: AccountView): Promise<Turn> {
-    await this.#lock.release();
+    await this.#lock.release("send");
     return { kind: "rest", state: "paused", reason: view.detail.pause?.reason ?? "", untilMs: null, work: false, delayMs: null };
   }
 
   async #idle(reason: "signed_out" | "empty" | "blocked"): Promise<Turn> {
-    await this.#lock.release();
+    await this.#lock.release("send");
     return { kind: "rest", state: "idle", reason, untilMs: null, work: false, delayMs: null };
   }
 

@@ -240,9 +240,21 @@ describe("a connection that cannot be trusted", () => {
 
   test("R3 a browser that may have been refused by CORS pauses", async () => {
     const engine = await world.engine();
-    world.transport.next(OPS, failed("cors_suspected"));
+    world.transport.next("/api/v1/sync/handshake", failed("cors_suspected"));
     await world.enqueue(engine, ["CREATE d1"]);
     expect(await world.drain(engine)).toEqual({ empty: false, reason: "cors_suspected" });
+  });
+  test("R3 one whose backend ever answered a handshake was not refused: it goes on by itself", async () => {
+    const first = await world.engine();
+    await world.enqueue(first, ["CREATE d1"]);
+    await world.drain(first);
+    await world.run(first.close());
+    const second = await world.engine();
+    world.transport.next("/api/v1/sync/handshake", failed("cors_suspected"), failed("cors_suspected"));
+    world.transport.next(OPS, failed("cors_suspected"));
+    await world.enqueue(second, ["CREATE d2"]);
+    expect(await world.drain(second)).toEqual({ empty: true });
+    expect(world.backend.appliedIds).toEqual(["d1", "d2"]);
   });
 });
 

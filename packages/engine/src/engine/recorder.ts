@@ -1,9 +1,10 @@
-import type { SyncErrorCode } from "@guardian-sync/protocol";
+import { isJsonObject, type JsonObject, type SyncErrorCode } from "@guardian-sync/protocol";
 import type { OperationVerdict } from "../core/answer.ts";
+import { fold, type LiveOperation } from "../core/fold.ts";
 import { type State, stateOf } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/order.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
-import type { Receipt } from "../format/index.ts";
+import type { EntityDocument, Receipt } from "../format/index.ts";
 import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
@@ -49,11 +50,15 @@ async function decide(
   const current = new Map((await view.bySeq(sent.map(({ operation }) => operation.seq))).map((operation) => [operation.seq, operation]));
   const moved = new Map<Seq, State>();
   const known = await knownEntities(view, settlement, [...current.values()]);
+  const documents = await knownDocuments(view, [...current.values()]);
   for (const { index, verdict } of settlement.moves) {
     const operation = current.get((sent[index] as SendableRecord).operation.seq);
     // Somebody decided already (a restored file, an operator); a verdict that comes late changes nothing.
     if (operation?.phase !== "sealed") continue;
-    moved.set(operation.seq, await move(context, view, change, operation, { verdict, known, elapsedMs: recording.elapsedMs }, told));
+    moved.set(
+      operation.seq,
+      await move(context, view, change, operation, { verdict, known, documents, elapsedMs: recording.elapsedMs }, told),
+    );
   }
   if (settlement.charge !== undefined)
     charge(
@@ -84,6 +89,8 @@ interface Answered {
   readonly verdict: OperationVerdict;
   readonly elapsedMs: number;
   readonly known: ReadonlyMap<EntityTag, EntityRow>;
+  /** Undefined: the feed brings them. */
+  readonly documents: ReadonlyMap<EntityTag, EntityDocument> | undefined;
 }
 
 async function move(
@@ -91,10 +98,10 @@ async function move(
   view: AccountView,
   change: ChangeSet,
   operation: QueuedOperation,
-  { verdict, elapsedMs, known: entities }: Answered,
+  { verdict, elapsedMs, known: entities, documents }: Answered,
   told: (() => void)[],
 ): Promise<State> {
-  const { code, status, version } = verdict;
+  const { code, status, version, commitSeq } = verdict;
   if (verdict.event === "unseal") return unseal(context, change, operation);
   const lastError = code === null ? undefined : errorText(code, status, verdict.message);
   const state = change.move(operation, verdict.event, {
@@ -104,20 +111,67 @@ async function move(
       ...(status === undefined ? {} : { status }),
       ...(lastError === undefined ? {} : { lastError }),
       ...(isRefusal(verdict) ? { rejected: true } : {}),
+      ...(verdict.step === "succeed"
+        ? { acked: { ...(version === undefined ? {} : { version }), ...(commitSeq === undefined ? {} : { commitSeq }) } }
+        : {}),
     },
     receipt: receiptOf(verdict),
+    // The feed was faster than the answer.
+    isEchoed: commitSeq !== undefined && commitSeq <= (view.detail.feed?.seq ?? 0),
   });
-  if (version !== undefined && state === "succeeded") {
+  if (version !== undefined && (state === "succeeded" || state === "acked")) {
     // The one before it may stand in the same answer.
     const known = change.entity(operation.entityTag) ?? entities.get(operation.entityTag);
     // Own results in a row, nobody else between: what was written against any of them was written against this one.
     const follows = known !== undefined && (version === known.version + 1 || version === known.version);
     const chainFrom = follows ? known.chainFrom : version - 1;
-    change.putEntity({ account: change.account, entityTag: operation.entityTag, version, lastSeq: operation.seq, chainFrom, body: null });
+    const { account } = change;
+    const body = known?.body ?? null;
+    change.putEntity({ account, entityTag: operation.entityTag, version, lastSeq: operation.seq, chainFrom, body });
   }
-  if (state !== "succeeded" && state !== "cancelled") await holdIfNeeded(view, change, operation, state);
+  if (documents !== undefined && state === "succeeded") {
+    const before = change.documents.put.get(operation.entityTag) ?? documents.get(operation.entityTag);
+    const row = change.entity(operation.entityTag) ?? entities.get(operation.entityTag);
+    putAnswered(context, change, operation, { verdict, before, row, epoch: view.detail.feed?.epoch ?? 0 });
+  }
+  if (state !== "succeeded" && state !== "acked" && state !== "cancelled") await holdIfNeeded(view, change, operation, state);
   told.push(() => tellEnding(context, operation, state, verdict, elapsedMs, lastError));
   return state;
+}
+
+/**
+ * Without a feed the answer to an own write is all that is ever heard of a document: what it says, or else what was there with the
+ * write on top.
+ */
+function putAnswered(
+  { settings }: EngineContext,
+  change: ChangeSet,
+  operation: QueuedOperation,
+  known: {
+    readonly verdict: OperationVerdict;
+    readonly before: EntityDocument | undefined;
+    readonly row: EntityRow | undefined;
+    readonly epoch: number;
+  },
+): void {
+  const { content, entityTag, seq } = operation;
+  const { verdict, before, row, epoch } = known;
+  const apply = settings.registry.operations.get(content.type)?.apply as LiveOperation["apply"];
+  const { type, payload, entityType, entityId } = content;
+  const folded = (): JsonObject | null => fold(before?.data ?? null, [{ type, payload, state: "acked", apply }]).value;
+  const data = type !== "DELETE" && isJsonObject(verdict.data) ? verdict.data : folded();
+  const version = verdict.version ?? (before?.version ?? 0) + 1;
+  const entity = row ?? { account: change.account, entityTag, version, lastSeq: seq, chainFrom: version, body: null };
+  change.putEntity(entity, { entityType, entityId, version, data, epoch });
+}
+
+/** Undefined unless they are made of answers: a feed brings them, or nobody ever looked at the view. */
+async function knownDocuments(
+  view: AccountView,
+  sent: readonly QueuedOperation[],
+): Promise<ReadonlyMap<EntityTag, EntityDocument> | undefined> {
+  if (view.detail.feed?.fromAnswers !== true) return undefined;
+  return view.documents([...new Set(sent.map(({ entityTag }) => entityTag))]);
 }
 
 /** The rows of all entities that an answer may give a version to, in one read. */
@@ -314,7 +368,7 @@ function tellEnding(
   const facts = factsOf(operation);
   const attempts = operation.row?.attempts ?? 0;
   const failure = { code: verdict.code ?? "REQUEST_REJECTED", ...(verdict.status === undefined ? {} : { status: verdict.status }) };
-  if (state === "succeeded") {
+  if (state === "succeeded" || state === "acked") {
     events.emit({
       type: "succeeded",
       operation: facts,
@@ -331,7 +385,7 @@ function tellEnding(
 }
 
 function endedStatus(operation: QueuedOperation, state: State, verdict: OperationVerdict, lastError: string | undefined): OperationStatus {
-  if (state === "succeeded") {
+  if (state === "succeeded" || state === "acked") {
     const settled = settledByReceipt(receiptOf(verdict));
     return { state: "applied", attempts: operation.row?.attempts ?? 0, nextAttemptAt: null, lastError: null, settled };
   }

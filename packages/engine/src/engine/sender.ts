@@ -269,7 +269,7 @@ export class Sender {
     const token = takeToken(this.#bucket, platform.clock.monotonic(), settings.rateLimit);
     this.#bucket = token.state;
     if (token.waitMs > 0) return waiting("rate_limit", token.waitMs, platform.clock.now());
-    const held = await lock.ensure();
+    const held = await lock.ensure("send");
     // What is asked from here on cannot change before the request starts.
     const isOurs = held.held && held.lease.fence === lease.fence;
     const { last } = sessions;

@@ -3,13 +3,15 @@ import type { Metrics } from "@guardian-sync/telemetry";
 import type { OperationContent } from "../format/index.ts";
 import type { AccountTag, LockRow } from "../ports/index.ts";
 import type { EngineContext } from "./context.ts";
-import type { OperationDefinition } from "./definitions.ts";
+import type { EntityDefinition, OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { Fates } from "./fates.ts";
 import { FailedList, type KeptOperation, type Page } from "./failed.ts";
 import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
 import { LockKeeper } from "./lock-keeper.ts";
+import { OptimisticTokens } from "./optimistic.ts";
 import { Operation, type OperationBackstage } from "./operation.ts";
+import { PageLifeKeeper } from "./page-life.ts";
 import { Processor } from "./processor.ts";
 import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
 import { cancelOperation } from "./cancel.ts";
@@ -19,6 +21,7 @@ import { finishReleases } from "./recorder.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { liftPause, type Pause, putPause } from "./standing-pause.ts";
 import { type EngineStatus, statusOf } from "./status.ts";
+import { type EntitiesHandle, type EntityHandle, Viewing } from "./viewing.ts";
 import { withDeadline } from "./deadline.ts";
 
 export interface DrainResult {
@@ -29,15 +32,16 @@ export interface DrainResult {
 }
 
 const DRAIN_TIMEOUT_MS = 60_000;
-
 /** The engine of one queue file in one process. Made by `createSyncEngine`. */
 export class SyncEngine {
   readonly #context: EngineContext;
   readonly #sessions: SessionKeeper;
   readonly #lock: LockKeeper;
   readonly #processor: Processor;
+  readonly #pageLife: PageLifeKeeper;
   readonly #intake: Intake;
   readonly #fates: Fates;
+  readonly #viewing: Viewing;
   /** One for all handles: a handle costs nothing but its own fields. */
   readonly #backstage: OperationBackstage = {
     settled: (id) => this.#fates.settled(id),
@@ -58,6 +62,8 @@ export class SyncEngine {
   readonly conflicts: { list(page?: Page): Promise<readonly KeptOperation[]> };
   readonly quarantine: { list(page?: Page): Promise<readonly KeptOperation[]> };
   readonly auth: { refresh(): Promise<void> };
+  /** Transaction tokens, for an app that keeps its own state beside the view. */
+  readonly optimistic: OptimisticTokens;
 
   readonly #gauge: { value: number };
 
@@ -67,8 +73,12 @@ export class SyncEngine {
     this.#sessions = sessions;
     this.#lock = new LockKeeper(context);
     this.#processor = new Processor(context, sessions, this.#lock);
+    const readOn = (): void => this.#viewing.readOn();
+    this.#pageLife = new PageLifeKeeper(context.platform.pageLife, { processor: this.#processor, lock: this.#lock, readOn });
     this.#intake = new Intake(context);
     this.#fates = new Fates(context, () => this.#currentAccount());
+    this.#viewing = new Viewing(context, this.#processor.puller, () => this.#currentAccount());
+    this.optimistic = new OptimisticTokens((error) => this.#viewing.report(error));
     this.failed = new FailedList(
       context,
       () => this.#currentAccount(),
@@ -88,7 +98,9 @@ export class SyncEngine {
       context.events.emit({ type: "auth", change: "refreshed" });
     };
     sessions.onSession = async (session) => {
+      const before = this.#account;
       this.#account = session === null ? undefined : await context.queue.ensureAccount(session.account);
+      if (before !== this.#account && this.#account !== undefined) this.#viewing.refresh();
     };
     this.#offConnectivity = context.platform.connectivity?.subscribe((online) => {
       context.events.emit({ type: "connection", online });
@@ -153,6 +165,25 @@ export class SyncEngine {
     return this.#append(this.#intake.declared(definition as unknown as OperationDefinition<never, never>, input, options));
   }
 
+  /** One document with everything that waits on top of it, now and live. */
+  entity<Document>(definition: EntityDefinition<Document>, entityId: string): EntityHandle<Document> {
+    return this.#viewing.entity(definition, entityId);
+  }
+
+  /** All documents of one type, in order of their ids, now and live. */
+  entities<Document>(definition: EntityDefinition<Document>): EntitiesHandle<Document> {
+    return this.#viewing.entities(definition);
+  }
+
+  /**
+   * Reads the server's changes now. Resolves when everything it had is in the queue file; rejects with `TIMEOUT` when that cannot be
+   * had in time (offline, signed out); reading goes on while somebody looks at the view.
+   */
+  async pull({ timeoutMs = DRAIN_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#assertOpen();
+    await this.#viewing.pull(timeoutMs);
+  }
+
   /** A handle on an operation that was queued before, in this process or an earlier one. */
   async operation(id: string): Promise<Operation | undefined> {
     const view = await this.#context.queue.view(this.#currentAccount());
@@ -167,23 +198,25 @@ export class SyncEngine {
   /** Starts processing. Does nothing when it runs already. */
   start(): void {
     this.#assertOpen();
-    this.#processor.start();
+    this.#pageLife.start();
   }
 
   /** Waits for the request under way, then gives the lock back. Enqueueing goes on. */
   async stop(): Promise<void> {
-    await this.#processor.stop();
+    await this.#pageLife.stop();
   }
 
   /** Stops, and closes the store. The engine cannot be used after that. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#processor.stop();
+    await this.#pageLife.stop();
     await this.#context.queue.appender.settle();
     this.#offConnectivity?.();
+    this.#pageLife.close();
     this.#cancelUpkeep?.();
     this.#fates.close();
+    await this.#viewing.close();
     this.#context.events.close();
     await this.#context.platform.transport.close();
     await this.#context.queue.opened.store.close();
@@ -291,7 +324,9 @@ export class SyncEngine {
     const { queue, meters, events } = this.#context;
     this.#arriving += contents.length;
     const entityTags = contents.map((content) => queue.entityTag(account, content.entityType, content.entityId));
-    const stored = queue.appender.append({ account, operations: contents, entityTags, payloadTexts }).then(
+    const appended = queue.appender.append({ account, operations: contents, entityTags, payloadTexts });
+    this.#viewing.stage(contents, appended);
+    const stored = appended.then(
       (seqs) => {
         this.#arriving -= contents.length;
         this.#pendingGauge += contents.length;
@@ -324,7 +359,7 @@ export class SyncEngine {
     if (view.row.counts.pending + view.row.counts.sealed === 0) return { empty: true };
     if (view.detail.pause !== undefined) return { empty: false, reason: view.detail.pause.reason };
     const standstill = this.#processor.standstill;
-    if (!this.#processor.isRunning) return { empty: false, reason: "stopped" };
+    if (!this.#processor.isRunning && !this.#pageLife.isSuspended) return { empty: false, reason: "stopped" };
     if (standstill?.state === "idle" && standstill.reason !== "empty") return { empty: false, reason: standstill.reason };
     return undefined;
   }

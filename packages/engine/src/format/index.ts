@@ -1,4 +1,5 @@
-export { type AccountDetail, encodeAccountDetail, parseAccountDetail } from "./account-detail.ts";
+export { type AccountDetail, type FeedPosition, encodeAccountDetail, parseAccountDetail } from "./account-detail.ts";
+export { encodeDocument, type EntityDocument, parseDocument } from "./document.ts";
 export { encodeContent, type OperationContent, parseContent } from "./content.ts";
 export {
   ALGORITHMS,

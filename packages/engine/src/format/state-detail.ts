@@ -29,6 +29,10 @@ export interface StateDetail {
   readonly cancelWanted?: boolean;
   /** The clock was corrected on its account once; a second refusal is final. */
   readonly skewCorrected?: true;
+  /** It was applied: the document contains it from this version, or from this place in the feed, on. */
+  readonly acked?: { readonly version?: number; readonly commitSeq?: number };
+  /** The feed brought its effect before its answer came. */
+  readonly isEchoed?: boolean;
   /** Where an archived one goes back to. */
   readonly archivedFrom?: "failed" | "parked";
   readonly data?: Json;
@@ -39,7 +43,8 @@ export function parseStateDetail(value: Json): StateDetail {
   const fields = new Fields(value, "The detail of an operation's state");
   for (const name of ["key", "lastError", "code"]) fields.optional(name, "string");
   fields.optional("status", "number");
-  for (const name of ["rejected", "cancelWanted", "skewCorrected"]) fields.optional(name, "boolean");
+  for (const name of ["rejected", "cancelWanted", "skewCorrected", "isEchoed"]) fields.optional(name, "boolean");
+  fields.optional("acked", "object");
   fields.optionalTexts("supersedes");
   const history = fields.get("history");
   if (history !== undefined && !Array.isArray(history)) fields.fail("history");

@@ -1,8 +1,11 @@
 import { gunzipSync, gzipSync, brotliDecompressSync } from "node:zlib";
 import { Agent, buildConnector, type Dispatcher } from "undici";
 import type { Exchange, HttpRequest, NetworkFailure, Transport } from "../ports/index.ts";
+import { startDeadline } from "./deadline.ts";
 import { failureDetail, networkFailureOf } from "./network-failure.ts";
 import { checkPin, parsePins } from "./pins.ts";
+import { redirectOf } from "./redirect.ts";
+import { refusalOf } from "./secure-address.ts";
 
 export interface UndiciTransportOptions {
   /** `sha256/<base64>` of the server's public key (SPKI), with a spare one for the next key. Checked on every connect. */
@@ -18,7 +21,6 @@ export interface UndiciTransportOptions {
 }
 
 const MAX_BODY_BYTES = 16_777_216;
-const MAX_REDIRECTS = 5;
 
 /**
  * HTTP by undici: keep-alive, HTTP/2 where the server has it, TLS 1.3 or better. Follows 307 and 308 within the origin
@@ -35,7 +37,7 @@ export function undiciTransport(options: UndiciTransportOptions = {}): Transport
       const fail = (failure: NetworkFailure, detail: string): Exchange => ({ kind: "failure", failure, detail, elapsedMs: elapsedMs() });
       const refusal = refusalOf(request.url, options.allowInsecure === true);
       if (refusal !== undefined) return fail("tls_failed", refusal);
-      const deadline = startDeadline(request);
+      const deadline = startDeadline(request.timeoutMs, [request.signal]);
       try {
         const answer = await follow(agent, request, deadline.signal, maxBodyBytes);
         return { kind: "answer", ...answer, elapsedMs: elapsedMs() };
@@ -72,43 +74,6 @@ function connectorOf({ pins, connectTimeoutMs = 10_000, ca }: UndiciTransportOpt
     });
 }
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
-
-function refusalOf(url: string, allowInsecure: boolean): string | undefined {
-  const { protocol, hostname } = URL.parse(url) ?? {};
-  if (protocol === "https:") return undefined;
-  if (protocol !== "http:") return "the address is neither https nor http";
-  return allowInsecure || LOOPBACK.test(hostname ?? "") ? undefined : "http is refused outside this machine: use https";
-}
-
-interface Deadline {
-  readonly signal: AbortSignal;
-  /** Who ended the exchange: its time, or its caller. */
-  ended(): "timeout" | "abort" | undefined;
-  clear(): void;
-}
-
-function startDeadline({ timeoutMs, signal }: HttpRequest): Deadline {
-  const controller = new AbortController();
-  let reason: "timeout" | "abort" | undefined;
-  const end = (why: "timeout" | "abort") => (): void => {
-    reason ??= why;
-    controller.abort();
-  };
-  const timer = setTimeout(end("timeout"), Math.min(timeoutMs, 2 ** 31 - 1));
-  const onAbort = end("abort");
-  if (signal?.aborted === true) onAbort();
-  else signal?.addEventListener("abort", onAbort, { once: true });
-  return {
-    signal: controller.signal,
-    ended: () => reason,
-    clear() {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    },
-  };
-}
-
 type Answered = Omit<Extract<Exchange, { kind: "answer" }>, "kind" | "elapsedMs">;
 
 async function follow(agent: Agent, request: HttpRequest, signal: AbortSignal, maxBodyBytes: number): Promise<Answered> {
@@ -118,12 +83,9 @@ async function follow(agent: Agent, request: HttpRequest, signal: AbortSignal, m
     const { statusCode: status } = response;
     const headers = flat(response.headers);
     const body = decoded(await read(response.body, maxBodyBytes), headers["content-encoding"], maxBodyBytes);
-    const { location } = headers;
-    const target = status >= 300 && status < 400 && location !== undefined ? URL.parse(location, url) : null;
-    if (target === null) return { status, headers, body };
-    if (target.origin !== url.origin) return { status, headers, body, crossOrigin: true };
-    if ((status !== 307 && status !== 308) || hops >= MAX_REDIRECTS) return { status, headers, body };
-    url = target;
+    const redirect = redirectOf(url, { status, location: headers.location }, hops);
+    if (redirect.kind === "report") return { status, headers, body, ...(redirect.crossOrigin ? { crossOrigin: true } : {}) };
+    url = redirect.url;
   }
 }
 

@@ -27,4 +27,4 @@ export {
   type StoreNotice,
 } from "./store.ts";
 export type { Exchange, HttpRequest, NetworkFailure, Transport } from "./transport.ts";
-export type { Clock, Connectivity, FastLock, Hash, KeyRing, MaybePromise, MonotonicMs, Random } from "./world.ts";
+export type { Clock, Connectivity, FastLock, Hash, KeyRing, MaybePromise, MonotonicMs, PageLife, PageLifeEvent, Random } from "./world.ts";

@@ -183,6 +183,7 @@ export interface StoreCommit {
   readonly putLanes?: readonly LaneRow[];
   readonly dropLanes?: readonly (EntityTag | "")[];
   readonly putEntities?: readonly EntityRow[];
+  readonly dropEntities?: readonly EntityTag[];
   readonly putReceipts?: readonly ReceiptRow[];
   readonly putMeta?: readonly { readonly key: string; readonly value: Uint8Array | null }[];
   readonly count?: Partial<Record<Counter, number>>;
@@ -233,6 +234,8 @@ export interface QueueStore {
   readPacks(packIds: readonly string[]): Promise<readonly PackRow[]>;
   readLanes(account: AccountTag, lanes?: readonly (EntityTag | "")[]): Promise<readonly LaneRow[]>;
   readEntities(account: AccountTag, entityTags: readonly EntityTag[]): Promise<readonly EntityRow[]>;
+  /** In order of their tags, from the first one behind `after`, as many as asked for. */
+  listEntities(account: AccountTag, after: EntityTag | "", limit: number): Promise<readonly EntityRow[]>;
   readReceipts(account: AccountTag, where: { readonly seqs: SeqRange } | { readonly id: string }): Promise<readonly ReceiptRow[]>;
   readMeta(key: string): Promise<Uint8Array | undefined>;
   /** Drops receipts settled before `before` (epoch ms), at most `limit` rows. Returns how many went. */
@@ -244,8 +247,6 @@ export interface QueueStore {
 
   /** A number that changes when another connection wrote to the file. */
   dataVersion(): Promise<number>;
-  /** Recomputes lanes and counts from segments and states in one transaction; returns what differed. */
-  replaceIndex(account: AccountTag, lanes: readonly LaneRow[], counts: Counts, expectRevision: number): Promise<CommitResult>;
   checkIntegrity(): Promise<IntegrityReport>;
   /** Gives space back to the file system. */
   compact(): Promise<void>;

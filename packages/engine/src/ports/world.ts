@@ -38,6 +38,15 @@ export interface Connectivity {
   subscribe(listener: (online: boolean) => void): () => void;
 }
 
+/**
+ * What happens to the page that the engine lives in. After `frozen` and `leaving` no code may run for long, or ever again; who runs
+ * after `resumed` was away. A page that is `hidden` goes on, more slowly.
+ */
+export type PageLifeEvent = "hidden" | "visible" | "frozen" | "resumed" | "leaving";
+export interface PageLife {
+  subscribe(listener: (event: PageLifeEvent) => void): () => void;
+}
+
 /** Encrypts and authenticates records. One key ring per store. */
 export interface KeyRing {
   /** Identifies the key that `encrypt` uses now, 8 bytes; all zero for `encryption: 'none'`. */

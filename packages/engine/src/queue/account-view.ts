@@ -3,6 +3,7 @@ import { holdsEntity } from "../core/order.ts";
 import {
   type AccountDetail,
   decodeReceipts,
+  type EntityDocument,
   type OperationContent,
   openJson,
   openSealed,
@@ -12,6 +13,7 @@ import {
   type StateDetail,
 } from "../format/index.ts";
 import type { AccountRow, AccountTag, EntityRow, EntityTag, LaneRow, PackRow, Phase, ReceiptRow, Seq, StateRow } from "../ports/index.ts";
+import { openDocument } from "./documents.ts";
 import { orNull, orNullNow } from "./or-null.ts";
 import type { QueuedOperation, SealedRecord } from "./records.ts";
 import { readStampedText } from "./sealed-text.ts";
@@ -161,6 +163,26 @@ export class AccountView {
 
   async entities(tags: readonly EntityTag[]): Promise<readonly EntityRow[]> {
     return tags.length === 0 ? [] : this.#reader.store.readEntities(this.account, tags);
+  }
+
+  /** What the server is known to hold of these; nothing is said of entities of which nothing is known. */
+  async documents(tags: readonly EntityTag[]): Promise<ReadonlyMap<EntityTag, EntityDocument>> {
+    return new Map(await this.#opened(await this.entities(tags)));
+  }
+
+  /** All of them, in order of their tags, some at a time. */
+  async documentsAfter(
+    after: EntityTag | "",
+    limit: number,
+  ): Promise<{ readonly documents: ReadonlyMap<EntityTag, EntityDocument>; readonly next: EntityTag | undefined }> {
+    const rows = await this.#reader.store.listEntities(this.account, after, limit);
+    return { documents: new Map(await this.#opened(rows)), next: rows.length < limit ? undefined : rows.at(-1)?.entityTag };
+  }
+
+  async #opened(rows: readonly EntityRow[]): Promise<readonly (readonly [EntityTag, EntityDocument])[]> {
+    const { store, keys } = this.#reader;
+    const opened = await Promise.all(rows.map(async (row) => [row.entityTag, await openDocument(store, keys, row)] as const));
+    return opened.flatMap(([tag, document]) => (document === null ? [] : [[tag, document] as const]));
   }
 
   /** The operation with this id: in the queue, or its receipt. */

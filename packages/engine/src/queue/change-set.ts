@@ -1,7 +1,7 @@
 import type { EpochMs } from "@guardian-sync/protocol";
 import { countDelta, type Event, type State, stateOf, transition } from "../core/lifecycle.ts";
-import type { AccountDetail, Receipt, StateDetail } from "../format/index.ts";
-import { encodeAccountDetail, encodeReceipts, encodeStateDetail, sealJson } from "../format/index.ts";
+import type { AccountDetail, EntityDocument, Receipt, StateDetail } from "../format/index.ts";
+import { encodeAccountDetail, encodeDocument, encodeReceipts, encodeStateDetail, sealJson } from "../format/index.ts";
 import type {
   AccountTag,
   Counter,
@@ -18,6 +18,7 @@ import type {
   StoreCommit,
 } from "../ports/index.ts";
 import { encodeOrigin, ORIGIN_KEY, type OriginState } from "./origin-state.ts";
+import { documentPlace } from "./documents.ts";
 import { currentKey, type QueuedOperation } from "./records.ts";
 
 export interface RowPatch {
@@ -39,6 +40,8 @@ export interface RowPatch {
     readonly commitSeq?: number;
     readonly appliedKey?: string;
   };
+  /** The documents contain it already. */
+  readonly isEchoed?: boolean;
 }
 
 const TERMINAL: ReadonlySet<State> = new Set<State>(["succeeded", "superseded", "cancelled"]);
@@ -50,21 +53,27 @@ export class ChangeSet {
   #head: Seq;
   #states = new Map<Seq, { operation: QueuedOperation; row: StateRow; detail: StateDetail }>();
   #dropStates: Seq[] = [];
+  #ended: QueuedOperation[] = [];
   #packs: PackRow[] = [];
   #released = new Map<string, number>();
   #settled: Seq[] = [];
   #lanes = new Map<EntityTag | "", LaneRow>();
   #dropLanes: EntityTag[] = [];
   #entities = new Map<EntityTag, EntityRow>();
+  #documents = new Map<EntityTag, EntityDocument>();
+  #dropEntities: EntityTag[] = [];
   #receipts: (Receipt & { readonly seq: Seq })[] = [];
   #count: Partial<Record<Counter, number>> = {};
   #accountDetail: AccountDetail | undefined;
   #origin: OriginState | undefined;
+  readonly #awaitsEcho: boolean;
 
-  constructor(account: AccountTag, now: EpochMs, head: Seq) {
+  /** `awaitsEcho`: what is applied stays, as acked, until the documents contain it. */
+  constructor(account: AccountTag, now: EpochMs, head: Seq, awaitsEcho = false) {
     this.account = account;
     this.now = now;
     this.#head = head;
+    this.#awaitsEcho = awaitsEcho;
   }
 
   /** The head of the global lane as it will be. Call before moving the operations below it. */
@@ -92,8 +101,19 @@ export class ChangeSet {
     this.#packs.push(pack);
   }
 
-  putEntity(row: EntityRow): void {
+  /** `document`: what the server holds of it from now on; left out: as before. */
+  putEntity(row: EntityRow, document?: EntityDocument): void {
     this.#entities.set(row.entityTag, row);
+    if (document !== undefined) this.#documents.set(row.entityTag, document);
+  }
+
+  dropEntity(entityTag: EntityTag): void {
+    this.#dropEntities.push(entityTag);
+  }
+
+  /** The documents that this change replaces, and the entities of which none is left. */
+  get documents(): { readonly put: ReadonlyMap<EntityTag, EntityDocument>; readonly dropped: readonly EntityTag[] } {
+    return { put: this.#documents, dropped: this.#dropEntities };
   }
 
   /** The entity's row as this change leaves it, if it puts one. */
@@ -118,8 +138,9 @@ export class ChangeSet {
   move(operation: QueuedOperation, event: Event, patch: RowPatch = {}): State {
     const from = stateOfOperation(operation);
     const reached = transition(from, event);
-    // Without a change feed nothing will echo it: the answer is the end.
-    const to = reached === "acked" ? transition("acked", "echo") : reached;
+    // Where nothing will echo it, the answer is the end.
+    const isEchoed = !this.#awaitsEcho || patch.isEchoed === true;
+    const to = reached === "acked" && from !== "acked" && isEchoed ? transition("acked", "echo") : reached;
     for (const [counter, delta] of Object.entries(countDelta(from, to)) as [Counter, number][]) {
       this.#count[counter] = (this.#count[counter] ?? 0) + delta;
     }
@@ -130,8 +151,9 @@ export class ChangeSet {
     if (old?.packId && old.packId !== pack?.packId) this.#released.set(old.packId, (this.#released.get(old.packId) ?? 0) + 1);
 
     const ended = TERMINAL.has(to);
-    if (ended) {
-      this.#settled.push(operation.seq);
+    if (ended) this.#settled.push(operation.seq);
+    // It is the verdict that is written down, not the echo.
+    if (from !== "acked" && (ended || to === "acked")) {
       this.#receipts.push({
         seq: operation.seq,
         id: operation.content.id,
@@ -140,11 +162,13 @@ export class ChangeSet {
         settledAt: this.now,
         ...patch.receipt,
       });
-      if (operation.seq < this.#head) {
-        if (old !== null) this.#dropStates.push(operation.seq);
-        return to;
-      }
     }
+    if (ended && operation.seq < this.#head) {
+      if (old !== null) this.#dropStates.push(operation.seq);
+      this.#ended.push({ ...operation, phase: "cancelled" });
+      return to;
+    }
+    if (ended) this.#ended.push({ ...operation, phase: "cancelled" });
     const detail = ended ? {} : (patch.detail ?? operation.detail);
     this.#states.set(operation.seq, {
       operation,
@@ -183,6 +207,11 @@ export class ChangeSet {
     this.#states.set(operation.seq, { operation, row: { ...old, ...columns, detail: null }, detail: detail ?? operation.detail });
   }
 
+  /** The operations that this change takes out of the queue. */
+  get ended(): readonly QueuedOperation[] {
+    return this.#ended;
+  }
+
   /** The operations that this change leaves in the queue otherwise than they were. */
   get changed(): readonly QueuedOperation[] {
     const changed: QueuedOperation[] = [];
@@ -193,7 +222,7 @@ export class ChangeSet {
   get isEmpty(): boolean {
     return (
       this.#states.size + this.#dropStates.length + this.#packs.length + this.#settled.length + this.#lanes.size === 0 &&
-      this.#dropLanes.length + this.#entities.size === 0 &&
+      this.#dropLanes.length + this.#entities.size + this.#dropEntities.length === 0 &&
       this.#accountDetail === undefined &&
       this.#origin === undefined
     );
@@ -232,11 +261,22 @@ export class ChangeSet {
       settleContent: toRanges(this.#settled),
       putLanes: [...this.#lanes.values()],
       dropLanes: this.#dropLanes,
-      putEntities: [...this.#entities.values()],
+      putEntities: await this.#buildEntities(storeId, keys),
+      dropEntities: this.#dropEntities,
       putReceipts: receipts,
       ...(this.#origin === undefined ? {} : { putMeta: [{ key: ORIGIN_KEY, value: encodeOrigin(this.#origin) }] }),
       count: this.#count,
     };
+  }
+
+  async #buildEntities(storeId: string, keys: KeyRing): Promise<EntityRow[]> {
+    const rows: EntityRow[] = [];
+    for (const row of this.#entities.values()) {
+      const document = this.#documents.get(row.entityTag);
+      if (document === undefined) rows.push(row);
+      else rows.push({ ...row, body: await sealJson(keys, storeId, documentPlace(row.entityTag), encodeDocument(document)) });
+    }
+    return rows;
   }
 
   async #buildReceipts(storeId: string, keys: KeyRing): Promise<ReceiptRow[]> {

@@ -24,8 +24,8 @@ const MAX_MEETINGS = 50;
 export class DurableQueue {
   readonly opened: OpenedStore;
   readonly appender: GroupCommit;
-  /** Told of each change that this process has put on disk. */
-  onChanged: ((change: ChangeSet) => void) | undefined;
+  /** Told of each change that this process has put on disk, and of the account's revision since. */
+  readonly onChanged: Set<(change: ChangeSet, revision: number) => void> = new Set();
   readonly #reader: SegmentReader;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -115,12 +115,12 @@ export class DurableQueue {
     const { store, keys } = this.opened;
     for (let meeting = 0; meeting < MAX_MEETINGS; meeting++) {
       const view = await this.view(account);
-      const change = new ChangeSet(account, this.#clock.now(), view.global.head);
+      const change = new ChangeSet(account, this.#clock.now(), view.global.head, view.detail.feed !== undefined && view.detail.feed.fromAnswers !== true);
       await decide(view, change);
       if (change.isEmpty) return false;
       const result = await store.commit(await change.build(store.storeId, keys, view.row.revision, lease));
       if (!result.ok) continue;
-      this.onChanged?.(change);
+      for (const tell of this.onChanged) tell(change, result.revision);
       return true;
     }
     throw new SyncError(

@@ -1,20 +1,6 @@
-import {
-  type AccountRow,
-  type AccountTag,
-  type Counter,
-  COUNTERS,
-  type Counts,
-  type PackRow,
-  type SegmentRow,
-  type Seq,
-  type SeqRange,
-  type StoreCommit,
-} from "../ports/index.ts";
+import type { AccountRow, AccountTag, PackRow, SegmentRow, Seq, SeqRange, StoreCommit } from "../ports/index.ts";
+import { addCounts, noCounts } from "./counts.ts";
 import { entityKey, laneKey, type MemoryDisk } from "./memory-disk.ts";
-
-function noCounts(): Counts {
-  return Object.fromEntries(COUNTERS.map((counter) => [counter, 0])) as Record<Counter, number>;
-}
 
 /** The account's row, made when there is none. Its global lane begins at `head`. */
 export function createAccount(disk: MemoryDisk, account: AccountTag, head: Seq): AccountRow {
@@ -39,6 +25,7 @@ export function applyCommit(disk: MemoryDisk, change: StoreCommit): number {
   for (const lane of change.putLanes ?? []) disk.lanes.set(laneKey(lane.account, lane.lane), { ...lane });
   for (const lane of change.dropLanes ?? []) disk.lanes.delete(laneKey(account, lane));
   for (const entity of change.putEntities ?? []) disk.entities.set(entityKey(entity.account, entity.entityTag), { ...entity });
+  for (const tag of change.dropEntities ?? []) disk.entities.delete(entityKey(account, tag));
   for (const receipt of change.putReceipts ?? []) disk.receipts.set(disk.nextReceipt++, { ...receipt });
   for (const { key, value } of change.putMeta ?? []) {
     if (value === null) disk.meta.delete(key);
@@ -46,12 +33,6 @@ export function applyCommit(disk: MemoryDisk, change: StoreCommit): number {
   }
   disk.accounts.set(account, { account, revision, detail, counts: addCounts(row.counts, change.count ?? {}) });
   return revision;
-}
-
-export function addCounts(counts: Counts, delta: Partial<Record<Counter, number>>): Counts {
-  const sum: Record<Counter, number> = { ...counts };
-  for (const counter of COUNTERS) sum[counter] += delta[counter] ?? 0;
-  return sum;
 }
 
 function releasePack(disk: MemoryDisk, pack: PackRow | undefined, count: number): void {

@@ -2,7 +2,6 @@ import type {
   AccountRow,
   AccountTag,
   CommitResult,
-  Counts,
   EntityRow,
   EntityTag,
   Fence,
@@ -20,9 +19,10 @@ import type {
   StatesQuery,
   StoreCommit,
 } from "../ports/index.ts";
-import { addCounts, applyCommit, createAccount } from "./memory-commit.ts";
+import { addCounts } from "./counts.ts";
+import { applyCommit, createAccount } from "./memory-commit.ts";
 import { entityKey, laneKey, type MemoryConnection, type MemoryDisk } from "./memory-disk.ts";
-import { checkAccount, checkCommit, checkFence, checkSegments, closedStore } from "./refusals.ts";
+import { checkCommit, checkFence, checkSegments, closedStore } from "./refusals.ts";
 
 /** The layout of the files that the other stores write: rows mean the same here. */
 const MEMORY_FORMAT_VERSION = 1;
@@ -113,6 +113,14 @@ export class MemoryStore implements QueueStore {
   readEntities(account: AccountTag, entityTags: readonly EntityTag[]): Promise<readonly EntityRow[]> {
     return this.#read((disk) => present(entityTags.map((tag) => disk.entities.get(entityKey(account, tag)))));
   }
+  listEntities(account: AccountTag, after: EntityTag | "", limit: number): Promise<readonly EntityRow[]> {
+    return this.#read((disk) =>
+      Array.from(disk.entities.values())
+        .filter((row) => row.account === account && row.entityTag > after)
+        .sort((a, b) => (a.entityTag < b.entityTag ? -1 : 1))
+        .slice(0, limit),
+    );
+  }
   readReceipts(account: AccountTag, where: { readonly seqs: SeqRange } | { readonly id: string }): Promise<readonly ReceiptRow[]> {
     return this.#read((disk) =>
       take(disk.receipts.from(0), Number.POSITIVE_INFINITY, (row) => {
@@ -145,18 +153,6 @@ export class MemoryStore implements QueueStore {
 
   dataVersion(): Promise<number> {
     return this.#read((disk) => disk.dataVersion(this.#connection));
-  }
-  replaceIndex(account: AccountTag, lanes: readonly LaneRow[], counts: Counts, expectRevision: number): Promise<CommitResult> {
-    return this.#write((disk) => {
-      checkAccount(account, lanes);
-      const row = disk.accounts.get(account);
-      if (row === undefined || row.revision !== expectRevision) return { ok: false, revision: row?.revision ?? 0 };
-      for (const lane of disk.lanes.values()) if (lane.account === account) disk.lanes.delete(laneKey(account, lane.lane));
-      for (const lane of lanes) disk.lanes.set(laneKey(account, lane.lane), { ...lane });
-      const revision = row.revision + 1;
-      disk.accounts.set(account, { ...row, revision, counts: { ...counts } });
-      return { ok: true, revision };
-    });
   }
   checkIntegrity(): Promise<IntegrityReport> {
     return this.#read(() => ({ ok: true, problems: [] }));

@@ -25,7 +25,7 @@ export function checkCommit(change: StoreCommit): void {
   if (taken !== undefined) throw new TypeError(`meta key ${taken.key} belongs to the store`);
 }
 
-export function checkAccount(account: AccountTag, rows: readonly { readonly account: AccountTag }[]): void {
+function checkAccount(account: AccountTag, rows: readonly { readonly account: AccountTag }[]): void {
   const other = rows.find((row) => row.account !== account);
   if (other !== undefined) throw new TypeError(`a change of account ${account} holds a row of account ${other.account}`);
 }

@@ -41,9 +41,6 @@ export function readCounted(db: SqliteConnection, accountNo: number): { readonly
 const ADD_COUNTS = `
   UPDATE accounts SET revision = revision + 1, next_seq = ?, counted = ?, ${COUNTERS.map((counter) => `${counter} = ${counter} + ?`).join(", ")}
   WHERE account_no = ?`;
-const SET_COUNTS = `
-  UPDATE accounts SET revision = revision + 1, next_seq = ?, counted = ?, ${COUNTERS.map((counter) => `${counter} = ?`).join(", ")}
-  WHERE account_no = ?`;
 
 export interface Mark {
   readonly accountNo: number;
@@ -55,7 +52,4 @@ export interface Mark {
 
 export function addCounts(db: SqliteConnection, { accountNo, nextSeq, counted }: Mark, counts: Partial<Counts>): void {
   db.run(ADD_COUNTS, nextSeq, counted, ...COUNTERS.map((counter) => counts[counter] ?? 0), accountNo);
-}
-export function setCounts(db: SqliteConnection, { accountNo, nextSeq, counted }: Mark, counts: Counts): void {
-  db.run(SET_COUNTS, nextSeq, counted, ...COUNTERS.map((counter) => counts[counter]), accountNo);
 }

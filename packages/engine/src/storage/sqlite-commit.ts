@@ -1,6 +1,6 @@
-import type { AccountTag, CommitResult, Counts, LaneRow, StoreCommit } from "../ports/index.ts";
+import type { CommitResult, StoreCommit } from "../ports/index.ts";
 import { checkFence } from "./refusals.ts";
-import { addCounts, readCounted, setCounts } from "./sqlite-accounts.ts";
+import { addCounts, readCounted } from "./sqlite-accounts.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import { putReceipt } from "./sqlite-receipts.ts";
 import { putEntity, putLane, putPack, readLock, releasePack } from "./sqlite-rows.ts";
@@ -37,29 +37,10 @@ function putParts(db: SqliteConnection, accountNo: number, change: StoreCommit):
   for (const row of change.putLanes ?? []) putLane(db, accountNo, row);
   for (const lane of change.dropLanes ?? []) db.run("DELETE FROM lanes WHERE account_no = ? AND lane = ?", accountNo, lane);
   for (const row of change.putEntities ?? []) putEntity(db, accountNo, row);
+  for (const tag of change.dropEntities ?? []) db.run("DELETE FROM entities WHERE account_no = ? AND entity_tag = ?", accountNo, tag);
   for (const row of change.putReceipts ?? []) putReceipt(db, accountNo, row);
   for (const { key, value } of change.putMeta ?? []) {
     if (value === null) db.run("DELETE FROM meta WHERE key = ?", key);
     else db.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value);
   }
-}
-
-/** Inside a transaction. */
-export function replaceIndex(
-  db: SqliteConnection,
-  tails: QueueTails,
-  account: AccountTag,
-  lanes: readonly LaneRow[],
-  counts: Counts,
-  expectRevision: number,
-): CommitResult {
-  tails.refresh();
-  const tail = tails.get(account);
-  const revision = tail === undefined ? 0 : readCounted(db, tail.accountNo).revision;
-  if (tail === undefined || revision !== expectRevision) return { ok: false, revision };
-  const { accountNo, total } = tail;
-  db.run("DELETE FROM lanes WHERE account_no = ?", accountNo);
-  for (const lane of lanes) putLane(db, accountNo, lane);
-  setCounts(db, { accountNo, nextSeq: tails.nextSeq, counted: total }, counts);
-  return { ok: true, revision: revision + 1 };
 }

@@ -1,20 +1,10 @@
 import type { AccountTag, ReceiptRow, Seq, SeqRange } from "../ports/index.ts";
 import { idPoint } from "./id-point.ts";
+import { levelOf, TOP_ID_LEVEL, TOP_SEQ_LEVEL } from "./range-level.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 
-/**
- * Receipts are ranges, and are asked for by what they contain. An index on where a range begins says nothing about where it
- * ends, so ranges are kept by level as well: on level L none is longer than 16^L, and a look-up reads, level by level, only
- * those that begin near enough. One receipt over a million operations then costs the others nothing.
- */
-function levelOf(span: number): number {
-  let level = 0;
-  for (let reach = 1; span >= reach; reach *= 16) level += 1;
-  return level;
-}
-// 40 bits of seq, 48 bits of an id's point, 4 bits a level.
-const SEQ_LEVELS = levels(10);
-const ID_LEVELS = levels(12);
+const SEQ_LEVELS = levels(TOP_SEQ_LEVEL);
+const ID_LEVELS = levels(TOP_ID_LEVEL);
 
 const COLUMNS = "seq_min, seq_max, id_min, id_max, settled_at, body";
 const BY_SEQ = `

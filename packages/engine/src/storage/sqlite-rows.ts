@@ -62,14 +62,29 @@ export function readEntities(db: SqliteConnection, accountNo: number, account: A
       accountNo,
       JSON.stringify(tags),
     )
-    .map((row) => ({
-      account,
-      entityTag: row.entity_tag,
-      version: row.version,
-      lastSeq: row.last_seq,
-      chainFrom: row.chain_from,
-      body: row.body,
-    }));
+    .map((row) => entityOf(account, row));
+}
+
+export function listEntities(db: SqliteConnection, accountNo: number, account: AccountTag, after: string, limit: number): EntityRow[] {
+  return db
+    .all<RawEntity>(
+      "SELECT entity_tag, version, last_seq, chain_from, body FROM entities WHERE account_no = ? AND entity_tag > ? ORDER BY entity_tag LIMIT ?",
+      accountNo,
+      after,
+      limit,
+    )
+    .map((row) => entityOf(account, row));
+}
+
+function entityOf(account: AccountTag, row: RawEntity): EntityRow {
+  return {
+    account,
+    entityTag: row.entity_tag,
+    version: row.version,
+    lastSeq: row.last_seq,
+    chainFrom: row.chain_from,
+    body: row.body,
+  };
 }
 
 export function putPack(db: SqliteConnection, row: PackRow): void {

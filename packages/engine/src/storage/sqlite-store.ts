@@ -3,7 +3,6 @@ import type {
   AccountRow,
   AccountTag,
   CommitResult,
-  Counts,
   EntityRow,
   EntityTag,
   Fence,
@@ -21,16 +20,16 @@ import type {
   StatesQuery,
   StoreCommit,
 } from "../ports/index.ts";
-import { checkAccount, checkCommit, checkSegments, closedStore } from "./refusals.ts";
+import { checkCommit, checkSegments, closedStore } from "./refusals.ts";
 import { listAccounts, readAccount } from "./sqlite-accounts.ts";
 import { appendSegments } from "./sqlite-append.ts";
-import { applyCommit, replaceIndex } from "./sqlite-commit.ts";
+import { applyCommit } from "./sqlite-commit.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import { asSyncError } from "./sqlite-errors.ts";
 import { findSegments } from "./sqlite-find.ts";
 import { FORMAT_VERSION } from "./sqlite-migrations.ts";
 import { purgeReceipts, readReceipts } from "./sqlite-receipts.ts";
-import { putLock, readEntities, readLanes, readLock, readPacks } from "./sqlite-rows.ts";
+import { listEntities, putLock, readEntities, readLanes, readLock, readPacks } from "./sqlite-rows.ts";
 import { readSegments } from "./sqlite-segments.ts";
 import { readStates } from "./sqlite-states.ts";
 import { dataVersionOf, QueueTails } from "./sqlite-tails.ts";
@@ -94,6 +93,9 @@ export class SqliteStore implements QueueStore {
   readEntities(account: AccountTag, entityTags: readonly EntityTag[]): Promise<readonly EntityRow[]> {
     return this.#ofAccount(account, (db, accountNo) => readEntities(db, accountNo, account, entityTags));
   }
+  listEntities(account: AccountTag, after: EntityTag | "", limit: number): Promise<readonly EntityRow[]> {
+    return this.#ofAccount(account, (db, accountNo) => listEntities(db, accountNo, account, after, limit));
+  }
   readReceipts(account: AccountTag, where: { readonly seqs: SeqRange } | { readonly id: string }): Promise<readonly ReceiptRow[]> {
     return this.#ofAccount(account, (db, accountNo) => readReceipts(db, accountNo, account, where));
   }
@@ -120,12 +122,6 @@ export class SqliteStore implements QueueStore {
 
   dataVersion(): Promise<number> {
     return this.#call(dataVersionOf);
-  }
-  replaceIndex(account: AccountTag, lanes: readonly LaneRow[], counts: Counts, expectRevision: number): Promise<CommitResult> {
-    return this.#write((db) => {
-      checkAccount(account, lanes);
-      return replaceIndex(db, this.#tails, account, lanes, counts, expectRevision);
-    });
   }
   checkIntegrity(): Promise<IntegrityReport> {
     return this.#call((db) => {

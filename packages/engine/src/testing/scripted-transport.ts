@@ -74,14 +74,20 @@ export class ScriptedTransport implements Transport {
     const startMs = clock.monotonic();
     this.inFlight += 1;
     return new Promise((resolve) => {
+      let isOver = false;
+      let cancel: () => void = () => undefined;
       const finish = (exchange: Exchange): void => {
+        if (isOver) return;
+        isOver = true;
+        cancel();
         this.inFlight -= 1;
         resolve({ ...exchange, elapsedMs: clock.monotonic() - startMs });
       };
-      clock.schedule(latencyMs, () => {
+      request.signal?.addEventListener("abort", () => finish(failed("abort")));
+      cancel = clock.schedule(latencyMs, () => {
         void Promise.resolve(typeof reply === "function" ? reply(seen) : reply).then((exchange) => {
           if (exchange !== "silence") finish(exchange);
-          else clock.schedule(Math.max(0, request.timeoutMs - latencyMs), () => finish(failed("timeout")));
+          else if (!isOver) cancel = clock.schedule(Math.max(0, request.timeoutMs - latencyMs), () => finish(failed("timeout")));
         });
       });
     });

@@ -19,6 +19,7 @@ function everyPart(world: ContractWorld, opened: OpenedStore): Required<Omit<Par
     putLanes: [{ account, lane: entityTag, head: at(1), dueAt: 7, failures: 1, blockedBy: at(1) }],
     dropLanes: [tagOf(opened, account, "entity-9")],
     putEntities: [{ account, entityTag, version: 4, lastSeq: at(2), chainFrom: 3, body: null }],
+    dropEntities: [tagOf(opened, account, "entity-8")],
     putReceipts: [{ account, seqMin: at(2), seqMax: at(3), idMin: "01", idMax: "02", settledAt: 5000, body: bytes }],
     putMeta: [{ key: "note", value: bytes }],
     count: { pending: -3, sealed: 1, succeeded: 2 },
@@ -34,6 +35,7 @@ async function prepare(world: ContractWorld): Promise<OpenedStore> {
     putStates: [state(opened, account, 2), state(opened, account, 3, { phase: "blocked", blockedBy: at(2) })],
     putPacks: [{ packId: "pack-0", live: 1, body: world.random.bytes(10) }],
     putLanes: [{ account, lane: tagOf(opened, account, "entity-9"), head: at(2), dueAt: 0, failures: 0, blockedBy: 0 }],
+    putEntities: [{ account, entityTag: tagOf(opened, account, "entity-8"), version: 1, lastSeq: at(1), chainFrom: 0, body: null }],
   });
   return opened;
 }
@@ -41,7 +43,7 @@ async function prepare(world: ContractWorld): Promise<OpenedStore> {
 async function readAll(opened: OpenedStore): Promise<unknown> {
   const account = ann(opened);
   const { store } = opened;
-  const entities = await store.readEntities(account, [tagOf(opened, account, "entity-0")]);
+  const entities = await store.listEntities(account, "", 10);
   return [await dump(store, [account, bob(opened)]), await store.readPacks(["pack-0", "pack-1"]), entities];
 }
 
@@ -209,23 +211,6 @@ export const commitCases: readonly StoreCase[] = [
       const again = await world.open();
       const counts = (await again.store.readAccount(account))?.counts ?? NO_COUNTS;
       expect(counts.enqueued).toEqual(COUNTERS.reduce((sum, counter) => sum + (counter === "enqueued" ? 0 : counts[counter]), 0));
-    },
-  },
-  {
-    title: "Q5 replaceIndex puts lanes and counts in place of the old ones, at the revision that they were computed at",
-    run: async (world, expect) => {
-      const opened = await prepare(world);
-      const { store } = opened;
-      const account = ann(opened);
-      const lanes = [{ account, lane: "" as const, head: at(3), dueAt: 0, failures: 0, blockedBy: 0 as const }];
-      const counts = { ...NO_COUNTS, enqueued: 3, pending: 1, failed: 2 };
-      expect(await store.replaceIndex(account, lanes, counts, 1)).toEqual({ ok: false, revision: 2 });
-      expect(await store.replaceIndex(bob(opened), [], counts, 0)).toEqual({ ok: false, revision: 0 });
-      expect(await store.replaceIndex(account, lanes, counts, 2)).toEqual({ ok: true, revision: 3 });
-      expect(await store.readLanes(account)).toEqual(lanes);
-      expect((await store.readAccount(account))?.counts).toEqual(counts);
-      await store.append([await world.segment(opened, account, 2)]);
-      expect((await store.readAccount(account))?.counts).toEqual({ ...counts, enqueued: 5, pending: 3 });
     },
   },
   {

@@ -63,10 +63,9 @@ class Walk {
       if (this.#random.chance(0.5)) await this.#world.closeAll();
       this.#subject = await this.#world.open();
     } else if (choice < 0.9) {
-      const counts = { ...NO_COUNTS, enqueued: 7, pending: 7 };
-      const lanes = [{ account, lane: "" as const, head: at(1), dueAt: 0, failures: 0, blockedBy: 0 as const }];
-      const revision = (await this.#reference.readAccount(account))?.revision ?? 0;
-      return (store) => store.replaceIndex(account, lanes, counts, revision);
+      const after = tagOf(this.#subject, account, `entity-${this.#random.integer(0, 20)}`);
+      const limit = this.#random.integer(0, 5);
+      return (store) => store.listEntities(account, after, limit);
     }
     return (store) => dump(store, this.#accounts);
   }

@@ -199,6 +199,13 @@ export const readCases: readonly StoreCase[] = [
       expect(await store.readLanes(account, [])).toEqual([]);
       expect(await store.readEntities(account, [a])).toEqual([{ ...entity, version: 2, chainFrom: 0 }]);
       expect((await store.readEntities(account, [b, a])).length).toEqual(2);
+      const tags = [a, b].sort();
+      const listed = async (after: typeof a | "", limit: number): Promise<unknown> =>
+        (await store.listEntities(account, after, limit)).map(({ entityTag }) => entityTag);
+      expect(await listed("", 10)).toEqual(tags);
+      expect(await listed("", 1)).toEqual(tags.slice(0, 1));
+      expect(await listed(tags[0] as typeof a, 10)).toEqual(tags.slice(1));
+      expect(await store.listEntities(bob(opened), "", 10)).toEqual([]);
     },
   },
   {

@@ -10,6 +10,7 @@ import {
   type WireOperation,
 } from "@guardian-sync/protocol";
 import type { Exchange } from "../ports/index.ts";
+import { TinyFeed } from "./tiny-feed.ts";
 import { answered, answeredData, echoOf, refused, type SeenRequest } from "./scripted-transport.ts";
 
 export type Judge = (operation: WireOperation) => Omit<OperationResult, "key"> | undefined;
@@ -21,6 +22,8 @@ export type Judge = (operation: WireOperation) => Omit<OperationResult, "key"> |
 export class TinyBackend {
   /** What took effect, in the order in which it did. */
   readonly applied: WireOperation[] = [];
+  /** Every change that ever was, whoever made it: the feed. */
+  readonly feed: TinyFeed = new TinyFeed();
   readonly ledger: Map<string, OperationResult> = new Map();
   readonly versions: Map<string, number> = new Map();
   /** What each client's next number is. */
@@ -38,9 +41,18 @@ export class TinyBackend {
     if (path === SYNC_PATHS.handshake) return answeredData(request, this.#handshake(request) as unknown as Json);
     if (path === SYNC_PATHS.ops) return this.#ops(request);
     if (path.startsWith(`${SYNC_PATHS.ops}/`)) return this.#verdict(request, path);
+    if (path === SYNC_PATHS.snapshot) return this.feed.snapshot(request);
+    if (path === SYNC_PATHS.changes && request.path.includes("cursor=")) return this.feed.changes(request);
     if (path === SYNC_PATHS.changes) return answered(200, { meta: echoOf(request), data: {} });
     return refused(404, "RESOURCE_NOT_FOUND")(request);
   };
+
+  /** As another client would. null: deleted. */
+  write(entityType: string, entityId: string, data: JsonObject | null): void {
+    const version = (this.versions.get(entityId) ?? 0) + 1;
+    this.versions.set(entityId, version);
+    this.feed.put({ entityType, entityId, version, data, clientId: "another", operationId: null });
+  }
 
   /** Entity ids in the order of their effects. */
   get appliedIds(): readonly string[] {
@@ -78,7 +90,7 @@ export class TinyBackend {
       if (["conflict", "retry", "skipped"].includes(result.outcome)) hasEnded = true;
       return { ...result, key: operation.key };
     });
-    return answeredData(request, { generation: "g1", head_seq: this.applied.length, results: results as unknown as Json });
+    return answeredData(request, { generation: "g1", head_seq: this.feed.head, results: results as unknown as Json });
   }
 
   /** One operation in its turn: what the ledger knows is told again, everything else is judged once. */
@@ -87,14 +99,14 @@ export class TinyBackend {
     if (known !== undefined) return { ...known, replayed: true };
     const before = operation.supersedes?.find((key) => this.ledger.get(key)?.outcome === "applied");
     for (const key of operation.supersedes ?? []) if (!this.ledger.has(key)) this.ledger.set(key, { ...CANCELLED, key });
-    const result = this.#decide(operation, before);
+    const result = this.#decide(operation, before, client);
     if (result.outcome === "conflict" || result.outcome === "retry" || result.outcome === "skipped") return result;
     this.ledger.set(operation.key, { ...result, key: operation.key });
     if (operation.op_number !== undefined) this.expected.set(client, operation.op_number + 1);
     return result;
   }
 
-  #decide(operation: WireOperation, before: string | undefined): Omit<OperationResult, "key"> {
+  #decide(operation: WireOperation, before: string | undefined, client: string): Omit<OperationResult, "key"> {
     if (before !== undefined) return { status: 200, outcome: "applied_before", applied_key: before };
     if (operation.cancelled === true) return CANCELLED;
     const judged = this.judge(operation);
@@ -106,7 +118,8 @@ export class TinyBackend {
     }
     this.applied.push(operation);
     this.versions.set(operation.entity_id, version + 1);
-    return judged ?? { status: 200, outcome: "applied", version: version + 1, commit_seq: this.applied.length };
+    const commitSeq = this.feed.add(operation, version + 1, client);
+    return judged ?? { status: 200, outcome: "applied", version: version + 1, commit_seq: commitSeq };
   }
 
   #verdict(request: SeenRequest, path: string): Exchange {

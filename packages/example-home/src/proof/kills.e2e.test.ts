@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { chromiumPath } from "../../../../scripts/chromium.mjs";
 import { cutProxy } from "./cut-proxy.ts";
 import { killClient } from "./kill-client.ts";
+import { killRenderer } from "./kill-renderer.ts";
 import { killServer } from "./kill-server.ts";
 
 const NOTHING_WRONG = { lost: 0, duplicated: 0, reordered: 0, wrong_versions: 0 };
@@ -16,6 +18,14 @@ test("Q1 Q2 X1 B1 a server killed at random moments neither loses nor repeats wh
   const { figures, faults } = await killServer({ kills: 8, seed: 1 });
   expect(faults).toEqual([]);
   expect(figures).toMatchObject({ kills: 8, ...NOTHING_WRONG });
+  expect(figures.acknowledged).toBeGreaterThan(50);
+});
+
+test("Q1 Q2 X1 a page whose renderer is killed at random moments loses nothing, repeats nothing and keeps the order", async () => {
+  const executablePath = chromiumPath() ?? "";
+  const { figures, faults } = await killRenderer({ kills: 5, seed: 1, executablePath });
+  expect(faults).toEqual([]);
+  expect(figures).toMatchObject({ kills: 5, ...NOTHING_WRONG });
   expect(figures.acknowledged).toBeGreaterThan(50);
 });
 

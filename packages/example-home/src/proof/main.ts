@@ -7,13 +7,14 @@ import { type BadInputReport, badInput } from "./bad-input.ts";
 import { cutProxy } from "./cut-proxy.ts";
 import { lyingAnswers, restBehaviours, syncBehaviours } from "./http-behaviours.ts";
 import { killClient } from "./kill-client.ts";
+import { killRenderer } from "./kill-renderer.ts";
 import { killServer } from "./kill-server.ts";
 import { freezeHolder, killHolder, manyWriters, storm } from "./many-processes.ts";
 import type { Report } from "./report.ts";
 
 const USAGE = `npm run proof -- [--suite NAME]… [--quick] [--seed N] [--json]
                  [--kills N] [--operations N] [--cuts N] [--rounds N] [--processes N] [--each N] [--strikes N]
-suites: kill-client, kill-server, cut-proxy, many-processes, bad-input, http`;
+suites: kill-client, kill-server, kill-renderer, cut-proxy, many-processes, bad-input, http`;
 
 const { values } = parseArgs({
   options: {
@@ -41,6 +42,13 @@ function count(name: "kills" | "operations" | "cuts" | "rounds" | "processes" | 
 
 const seed = Number(values.seed);
 
+function browserPath(): string {
+  const { CHROMIUM_PATH } = process.env;
+  if (CHROMIUM_PATH === undefined || CHROMIUM_PATH === "")
+    throw new Error("no Chromium was found; install one, or set CHROMIUM_PATH to its program");
+  return CHROMIUM_PATH;
+}
+
 function suites(): Readonly<Record<string, readonly (() => Promise<Report>)[]>> {
   const kills = count("kills", 50, 5);
   const cut = { operations: count("operations", 200, 40), cuts: count("cuts", 3, 3) };
@@ -48,6 +56,7 @@ function suites(): Readonly<Record<string, readonly (() => Promise<Report>)[]>> 
   return {
     "kill-client": [() => killClient({ kills, seed })],
     "kill-server": [() => killServer({ kills, seed })],
+    "kill-renderer": [() => killRenderer({ kills, seed, executablePath: browserPath() })],
     "cut-proxy": [
       () => cutProxy({ ...cut, maxOperations: 1, clock: "real" }),
       () => cutProxy({ ...cut, maxOperations: 50, clock: "real" }),

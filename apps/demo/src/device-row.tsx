@@ -1,0 +1,157 @@
+import type { Device } from "@guardian-sync/example-home/schemas";
+import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
+import type { DemoDevice, Shown } from "./device.ts";
+import { Icon } from "./icon.tsx";
+import { Toggle } from "./toggle.tsx";
+import { degrees, kindOf, stateInWords } from "./words.ts";
+
+interface RowProps {
+  readonly device: DemoDevice;
+  readonly shown: Shown<Device>;
+}
+
+export function DeviceRow({ device, shown }: RowProps) {
+  const [isEditing, setEditing] = useState(false);
+  const pencil = useRef<HTMLButtonElement>(null);
+  const { entityId, value, syncState, pending } = shown;
+  const name = value?.name ?? device.nameOf(entityId) ?? "A device";
+  // Only an edit that came too late is left of it.
+  const isGone = kindOf(value?.device_type) === undefined;
+  const close = (): void => {
+    setEditing(false);
+    // Whoever came by keyboard goes on from where they were.
+    requestAnimationFrame(() => pencil.current?.focus());
+  };
+  return (
+    <li className={`row ${syncState}`} data-entity={entityId}>
+      {isEditing && !isGone ? (
+        <Editor name={name} device={device} id={entityId} onClose={close} />
+      ) : (
+        <>
+          <Icon name={kindOf(value?.device_type) ?? "lamp"} />
+          <div className="row-words">
+            <span className="row-name">{name}</span>
+            <span className="row-state">
+              {isGone ? "removed elsewhere" : stateInWords(value?.state)}
+              <SyncNote syncState={syncState} pending={pending} isGone={isGone} />
+            </span>
+          </div>
+          {isGone || value === null ? null : <Control device={device} id={entityId} value={value} name={name} />}
+          {isGone ? null : (
+            <button type="button" ref={pencil} className="bare" aria-label={`Rename or remove ${name}`} onClick={() => setEditing(true)}>
+              <Icon name="pencil" />
+            </button>
+          )}
+        </>
+      )}
+    </li>
+  );
+}
+
+function SyncNote({ syncState, pending, isGone }: Pick<Shown<Device>, "syncState" | "pending"> & { readonly isGone: boolean }) {
+  if (syncState === "conflict") return <span className="note conflict">{isGone ? "an edit came too late" : "two versions"}</span>;
+  if (syncState === "failed") return <span className="note failed">an edit failed</span>;
+  return pending === 0 ? null : <span className="note pending">{pending} not confirmed yet</span>;
+}
+
+const ROUND = 10;
+
+function Control({
+  device,
+  id,
+  value,
+  name,
+}: {
+  readonly device: DemoDevice;
+  readonly id: string;
+  readonly value: Device;
+  readonly name: string;
+}) {
+  const { on, target, position } = (value.state ?? {}) as Readonly<Record<string, unknown>>;
+  switch (kindOf(value.device_type)) {
+    case "heater": {
+      const now = typeof target === "number" ? target : 20;
+      const set = (to: number): void => {
+        const next = Math.min(30, Math.max(5, Math.round(to * ROUND) / ROUND));
+        if (next !== now) device.change(id, { target: next }, `${name} to ${degrees(next)}`);
+      };
+      return <Stepper less={`${name}: cooler`} more={`${name}: warmer`} onLess={() => set(now - 0.5)} onMore={() => set(now + 0.5)} />;
+    }
+    case "blind": {
+      const now = typeof position === "number" ? position : 0;
+      const set = (to: number): void => {
+        const next = Math.min(100, Math.max(0, to));
+        if (next !== now) device.change(id, { position: next }, `${name} to ${next} % closed`);
+      };
+      return <Stepper less={`${name}: open more`} more={`${name}: close more`} onLess={() => set(now - 20)} onMore={() => set(now + 20)} />;
+    }
+    case "lamp":
+    case undefined:
+      return (
+        <Toggle label={name} isOn={on === true} onChange={(next) => device.change(id, { on: next }, `${name} ${next ? "on" : "off"}`)} />
+      );
+  }
+}
+
+interface StepperProps {
+  readonly less: string;
+  readonly more: string;
+  readonly onLess: () => void;
+  readonly onMore: () => void;
+}
+function Stepper({ less, more, onLess, onMore }: StepperProps) {
+  return (
+    <div className="stepper">
+      <button type="button" aria-label={less} onClick={onLess}>
+        −
+      </button>
+      <button type="button" aria-label={more} onClick={onMore}>
+        +
+      </button>
+    </div>
+  );
+}
+
+interface EditorProps {
+  readonly device: DemoDevice;
+  readonly id: string;
+  readonly name: string;
+  readonly onClose: () => void;
+}
+function Editor({ device, id, name, onClose }: EditorProps) {
+  const [text, setText] = useState(name);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.select(), []);
+  const save = (event: FormEvent): void => {
+    event.preventDefault();
+    const next = text.trim();
+    if (next !== "" && next !== name) device.rename(id, next);
+    onClose();
+  };
+  const onKeyDown = ({ key }: KeyboardEvent): void => {
+    if (key === "Escape") onClose();
+  };
+  return (
+    <form className="editor" onSubmit={save} onKeyDown={onKeyDown}>
+      <input
+        ref={input}
+        aria-label={`New name of ${name}`}
+        value={text}
+        maxLength={60}
+        required
+        onChange={({ target }) => setText(target.value)}
+      />
+      <div className="actions">
+        <button type="submit" className="primary">
+          Save
+        </button>
+        <button type="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button type="button" className="danger" onClick={() => device.remove(id)}>
+          Remove
+        </button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,138 @@
+import { SyncError } from "@guardian-sync/protocol";
+import type { OperationContent } from "../format/index.ts";
+import type { AccountTag, Seq } from "../ports/index.ts";
+import type { EngineContext } from "./context.ts";
+import { withDeadline } from "./deadline.ts";
+import type { EntityDefinition } from "./definitions.ts";
+import { type EntityView, type ListedEntity, LiveView } from "./live-view.ts";
+import type { Puller } from "./puller.ts";
+
+/** While somebody looks: how often the file is asked whether another process wrote, where the platform does not tell. */
+const LOOK_EVERY_MS = 1000;
+
+/** One document as it is shown. */
+export interface EntityHandle<Document> {
+  /** As it is now; `isLoading` before anybody has subscribed. */
+  get(): EntityView<Document>;
+  /** Tells now, and after every change, until the returned function is called. */
+  subscribe(listener: (view: EntityView<Document>) => void): () => void;
+}
+export interface EntitiesHandle<Document> {
+  get(): readonly ListedEntity<Document>[];
+  subscribe(listener: (items: readonly ListedEntity<Document>[]) => void): () => void;
+}
+
+/** What an app sees: the live view, and the reading of the feed while somebody looks at it. */
+export class Viewing {
+  readonly #context: EngineContext;
+  readonly #puller: Puller;
+  readonly #view: LiveView;
+  /** Calls of `pull` under way. */
+  #pulls = 0;
+  #cancelWatch: (() => void) | undefined;
+  #seenVersion = -1;
+  #closed = false;
+
+  constructor(context: EngineContext, puller: Puller, account: () => AccountTag) {
+    this.#context = context;
+    this.#puller = puller;
+    this.#view = new LiveView(context, account, (error) => this.report(error));
+    this.#view.onWatched = () => this.readOn();
+  }
+
+  entity<Document>({ type }: EntityDefinition<Document>, entityId: string): EntityHandle<Document> {
+    const ref = { entityType: type, entityId };
+    return {
+      get: () => this.#view.get(ref) as EntityView<Document>,
+      subscribe: (listener) => this.#view.watch(ref, listener as (view: EntityView) => void),
+    };
+  }
+
+  entities<Document>({ type }: EntityDefinition<Document>): EntitiesHandle<Document> {
+    return {
+      get: () => this.#view.list(type) as readonly ListedEntity<Document>[],
+      subscribe: (listener) => this.#view.watchAll(type, listener as (items: readonly ListedEntity[]) => void),
+    };
+  }
+
+  async pull(timeoutMs: number): Promise<void> {
+    this.#pulls += 1;
+    this.#puller.want();
+    const late = (): SyncError =>
+      new SyncError("TIMEOUT", `The server's changes could not be read within ${timeoutMs} ms. Nothing was lost; try again.`, {
+        retryable: true,
+      });
+    try {
+      await withDeadline(this.#context.platform.clock, timeoutMs, () => this.#puller.fresh(), late);
+    } finally {
+      this.#pulls -= 1;
+      this.readOn();
+    }
+  }
+
+  /** See `LiveView.stage`. */
+  stage(contents: readonly OperationContent[], stored: Promise<readonly Seq[]>): void {
+    this.#view.stage(contents, stored);
+  }
+
+  /** Another account is signed in. */
+  refresh(): void {
+    this.#view.refresh();
+  }
+
+  /** Reads the feed if anybody wants it, and leaves it alone if nobody does. */
+  readOn(): void {
+    const { isWatched } = this.#view;
+    if (this.#closed || (!isWatched && this.#pulls === 0)) {
+      this.#cancelWatch?.();
+      this.#cancelWatch = undefined;
+      this.#puller.rest().catch((error: unknown) => this.report(error));
+      return;
+    }
+    this.#puller.want();
+    if (isWatched && this.#cancelWatch === undefined) this.#watchFile();
+  }
+
+  /** Nobody is told anything any more; resolves when nothing is read. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#view.close();
+    this.#cancelWatch?.();
+    await this.#puller.rest();
+  }
+
+  report(error: unknown): void {
+    this.#context.settings.telemetry.logger.error({
+      event_type: "view_failed",
+      msg: "The view could not be brought up to date, or a listener of it threw. The queue is not affected.",
+      code: error instanceof SyncError ? error.code : "UNKNOWN",
+    });
+  }
+
+  /** What other processes write is noticed by the file's version, and sooner where the platform tells. */
+  #watchFile(): void {
+    const { platform, queue } = this.#context;
+    const look = (): void => {
+      this.#lookAtFile().catch((error: unknown) => this.report(error));
+    };
+    const unwatch = queue.opened.watch?.(look);
+    let cancel: () => void = () => undefined;
+    const lookAgain = (): void => {
+      look();
+      cancel = platform.clock.schedule(LOOK_EVERY_MS, lookAgain);
+    };
+    lookAgain();
+    this.#cancelWatch = (): void => {
+      unwatch?.();
+      cancel();
+    };
+  }
+
+  async #lookAtFile(): Promise<void> {
+    const version = await this.#context.queue.opened.store.dataVersion();
+    if (version === this.#seenVersion) return;
+    const isFirst = this.#seenVersion === -1;
+    this.#seenVersion = version;
+    if (!isFirst) this.#view.refresh();
+  }
+}

@@ -1,0 +1,26 @@
+import type { Json, JsonObject } from "@guardian-sync/protocol";
+import { isJsonObject } from "@guardian-sync/protocol";
+import { Fields } from "./fields.ts";
+
+/** What the server is known to hold of one entity. */
+export interface EntityDocument {
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly version: number;
+  /** null: it was deleted; kept until the next snapshot, so that an older change cannot bring it back. */
+  readonly data: JsonObject | null;
+  /** Which snapshot it belongs to: what a newer one did not name is gone. */
+  readonly epoch: number;
+}
+
+export function encodeDocument({ entityType, entityId, version, data, epoch }: EntityDocument): Json {
+  return { t: entityType, i: entityId, v: version, d: data, e: epoch };
+}
+
+/** @throws SyncError `UNREADABLE` when it is not what `encodeDocument` writes. Unknown names are ignored. */
+export function parseDocument(value: Json): EntityDocument {
+  const fields = new Fields(value, "The document of an entity");
+  const data = fields.get("d");
+  if (data !== null && !isJsonObject(data)) return fields.fail("d");
+  return { entityType: fields.text("t"), entityId: fields.text("i"), version: fields.number("v"), data, epoch: fields.number("e") };
+}

@@ -1,0 +1,16 @@
+/** What `createSyncEngine` does on every platform. */
+import { MANDATED_METRICS } from "@guardian-sync/protocol";
+import { MetricsRegistry, SILENT_LOGGER } from "@guardian-sync/telemetry";
+import { createEngine } from "./engine/create.ts";
+import type { EngineOptions, Platform } from "./engine/options.ts";
+import type { SyncEngine } from "./engine/sync-engine.ts";
+
+export interface SyncEngineOptions extends EngineOptions {
+  /** Any part of the platform, for tests and special networks. */
+  readonly platform?: Partial<Platform>;
+}
+
+export function openEngine(options: SyncEngineOptions, platform: Platform): Promise<SyncEngine> {
+  const telemetry = options.telemetry ?? { logger: SILENT_LOGGER, metrics: new MetricsRegistry(MANDATED_METRICS) };
+  return createEngine({ ...options, telemetry }, { ...platform, ...options.platform });
+}

@@ -1,0 +1,24 @@
+/** What `guardian-sync` exports on every platform, besides its `createSyncEngine`. */
+export { SyncError } from "@guardian-sync/protocol";
+export type { SyncErrorCode } from "@guardian-sync/protocol";
+export { account as conservationAccount, conserved } from "./core/conservation.ts";
+export type { Session } from "./core/session.ts";
+export {
+  defineEntity,
+  defineOperation,
+  type EntityDefinition,
+  type EntityRef,
+  type OperationDefinition,
+  type OperationOptions,
+  type RequestTemplate,
+  type StandardSchema,
+} from "./engine/definitions.ts";
+export type { SyncEvent, SyncEventType } from "./engine/events.ts";
+export type { KeptOperation, Page, Selection } from "./engine/failed.ts";
+export type { EnqueueInput, RunOptions } from "./engine/intake.ts";
+export { Operation, type OperationStatus, type Settled, type VerdictKind } from "./engine/operation.ts";
+export type { BackendOptions, EngineOptions, Platform } from "./engine/options.ts";
+export type { EngineStatus } from "./engine/status.ts";
+export { type DrainResult, SyncEngine } from "./engine/sync-engine.ts";
+export type { SyncEngineOptions } from "./open-engine.ts";
+export type { StoreAdapter } from "./ports/index.ts";

@@ -1,0 +1,89 @@
+// What a page downloads for each way to use the engine, against scripts/size-budget.json: bundled for browsers, minified, gzip -9.
+// Says by module where the bytes are when a budget is exceeded, or with --all. With --set it writes what it measured, plus 2 %.
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build, minifySync, type Rolldown } from "vite";
+
+/** What the page's own module says. */
+const ENTRIES: Readonly<Record<string, string>> = {
+  "core + IndexedDB + REST": `
+    export { createSyncEngine } from "guardian-sync";
+    export { indexedDbStore } from "guardian-sync/indexeddb";`,
+  "core + IndexedDB + REST + declared operations + view + pull": `
+    export { createSyncEngine, defineEntity, defineOperation } from "guardian-sync";
+    export { indexedDbStore } from "guardian-sync/indexeddb";`,
+};
+const BUDGET_FILE = new URL("size-budget.json", import.meta.url);
+const HEADROOM = 1.02;
+/** A file that need not exist. */
+const PAGE = fileURLToPath(new URL("../page.js", import.meta.url));
+
+interface Size {
+  readonly gzipBytes: number;
+  readonly minifiedBytes: number;
+  /** Of one module when it is minified alone, largest first. They add up to a little more than the whole. */
+  readonly modules: readonly { readonly path: string; readonly minifiedBytes: number }[];
+}
+
+async function measure(code: string): Promise<Size> {
+  const page: Rolldown.Plugin = {
+    name: "page",
+    resolveId: (source, importer) => {
+      if (source === PAGE) return PAGE;
+      if (source.startsWith("node:")) throw new Error(`${importer ?? PAGE} imports ${source}, which no page has`);
+      return null;
+    },
+    load: (id) => (id === PAGE ? code : null),
+  };
+  const output = (await build({
+    configFile: false,
+    logLevel: "silent",
+    plugins: [{ ...page, enforce: "pre" }],
+    resolve: { conditions: ["source", "browser"] },
+    // As an application's build: what is written as a library keeps its white space.
+    build: { write: false, minify: true, modulePreload: false, rolldownOptions: { input: PAGE, preserveEntrySignatures: "strict" } },
+  })) as Rolldown.RolldownOutput;
+  const chunks = output.output.filter((one) => one.type === "chunk");
+  const text = chunks.map((chunk) => chunk.code).join("\n");
+  const modules = chunks
+    .flatMap((chunk) => Object.entries(chunk.modules))
+    .map(([path, { code: rendered }]) => ({ path: short(path), minifiedBytes: minifySync("module.js", rendered ?? "").code.length }))
+    .toSorted((a, b) => b.minifiedBytes - a.minifiedBytes);
+  return { gzipBytes: gzipSync(text, { level: 9 }).length, minifiedBytes: text.length, modules };
+}
+
+function short(path: string): string {
+  return path.replace(/^.*\/(packages|node_modules)\//, "").replace("/src/", "/");
+}
+
+/** By room, then by module. */
+function breakdown({ gzipBytes, minifiedBytes, modules }: Size): string {
+  const perByte = gzipBytes / minifiedBytes;
+  const rooms = new Map<string, number>();
+  for (const { path, minifiedBytes: own } of modules) rooms.set(dirname(path), (rooms.get(dirname(path)) ?? 0) + own);
+  const line = ([name, own]: readonly [string, number]): string =>
+    `${String(Math.round(own * perByte)).padStart(8)} ${String(own).padStart(8)}  ${name}`;
+  return [
+    "    gzip minified  (gzip: its share of the whole)",
+    ...[...rooms].toSorted(([, a], [, b]) => b - a).map(line),
+    "",
+    ...modules.map(({ path, minifiedBytes: own }) => line([path, own])),
+  ].join("\n");
+}
+
+const budgets = JSON.parse(readFileSync(BUDGET_FILE, "utf8")) as Record<string, number>;
+const measured: Record<string, number> = {};
+let over = 0;
+for (const [name, code] of Object.entries(ENTRIES)) {
+  const size = await measure(code);
+  const budget = budgets[name] ?? 0;
+  const isOver = size.gzipBytes > budget;
+  measured[name] = Math.ceil(size.gzipBytes * HEADROOM);
+  console.log(`${isOver ? "OVER" : "ok  "} ${name}: ${size.gzipBytes} of ${budget} bytes gzip, ${size.minifiedBytes} minified`);
+  if (isOver || process.argv.includes("--all")) console.log(breakdown(size));
+  if (isOver) over += 1;
+}
+if (process.argv.includes("--set")) writeFileSync(BUDGET_FILE, `${JSON.stringify(measured, null, 2)}\n`);
+else if (over > 0) process.exitCode = 1;

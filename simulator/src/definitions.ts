@@ -1,0 +1,14 @@
+import { defineEntity, defineOperation, type EntityDefinition, type OperationDefinition } from "guardian-sync";
+import type { JsonObject } from "@guardian-sync/protocol";
+import { ADD, type AddInput } from "./domain.ts";
+
+/** What the app declares. */
+export const note: EntityDefinition<JsonObject> = defineEntity("note", { collection: "notes" });
+export const counter: EntityDefinition<JsonObject> = defineEntity("counter", { collection: "counters" });
+export const add: OperationDefinition<AddInput> = defineOperation<AddInput>(ADD, {
+  entity: ({ id }) => counter.ref(id),
+  apply: (draft, { by, memo }) => {
+    draft.memo = memo;
+    draft.value = Number(draft.value ?? 0) + by;
+  },
+});

@@ -1,0 +1,79 @@
+import type { JsonObject } from "@guardian-sync/protocol";
+import type { SyncEngine } from "guardian-sync/testing";
+import { counter, note } from "./definitions.ts";
+import { keyOf, type Shown } from "./shown.ts";
+import type { World } from "./world.ts";
+
+interface Single {
+  readonly value: JsonObject | null;
+  readonly version: number | null;
+  readonly isLoading: boolean;
+  readonly syncState: string;
+  readonly pending: number;
+}
+type Listed = readonly (Single & { readonly entityId: string })[];
+
+/** A page of an app that shows both lists, and some things by themselves; until `end`. */
+export class Looker {
+  readonly #lists = new Map<string, Listed>();
+  readonly #singles = new Map<string, Single>();
+  readonly #offs: (() => void)[] = [];
+  readonly #life: { readonly label: string; readonly device: string };
+  readonly #world: World;
+  /** The lists were read once: from then on what is missing is missing. */
+  #isLoaded = false;
+
+  constructor(engine: SyncEngine, life: { readonly label: string; readonly device: string }, world: World) {
+    this.#life = life;
+    this.#world = world;
+    world.views.begins(life.label);
+    for (const definition of [note, counter]) {
+      const { type } = definition;
+      this.#offs.push(engine.entities(definition).subscribe((items) => this.#listed(type, items)));
+    }
+  }
+
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
+  /** One thing by itself. */
+  watch(engine: SyncEngine, entityType: string, entityId: string): void {
+    const definition = entityType === "note" ? note : counter;
+    const key = keyOf(entityType, entityId);
+    if (this.#singles.has(key)) return;
+    this.#offs.push(engine.entity(definition, entityId).subscribe((view) => this.#singles.set(key, view)));
+  }
+
+  end(): void {
+    for (const off of this.#offs.splice(0)) off();
+  }
+
+  /** Both lists as they were told last. */
+  shown(): ReadonlyMap<string, Shown> {
+    const shown = new Map<string, Shown>();
+    for (const [entityType, items] of this.#lists) {
+      for (const { entityId, value, version } of items) {
+        if (value !== null) shown.set(keyOf(entityType, entityId), { entityType, entityId, value, version });
+      }
+    }
+    return shown;
+  }
+
+  /** What is shown by itself as it was told last; null is there, too. */
+  alone(): ReadonlyMap<string, Single> {
+    return this.#singles;
+  }
+
+  #listed(type: string, items: Listed): void {
+    this.#lists.set(type, items);
+    if (items.some(({ isLoading }) => isLoading)) return;
+    if (items.length > 0) this.#isLoaded = true;
+    if (!this.#isLoaded) return;
+    const { journal, views } = this.#world;
+    const facts = items.map(({ version, syncState, pending }) => `${version ?? "new"} ${syncState} ${pending}`);
+    journal.write(this.#life.label, `shows ${items.length} ${type}s`, facts.join(","));
+    if (type === "counter") views.counters(this.#life, items);
+    else views.notes(this.#life, items);
+  }
+}
