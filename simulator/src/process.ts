@@ -313,7 +313,7 @@ export class Process {
         world.restraint.ended(label, request);
         return new Promise((resolve) => {
           gate.event("answer", 0, () => {
-            world.restraint.delivered(label, answer, request);
+            world.restraint.delivered(label, answer);
             if (answer.kind === "answer" && pathOf(request) === SYNC_PATHS.snapshot) world.views.snapshot(device.name, answer.body);
             const text = answer.kind === "answer" ? String(answer.status) : answer.failure;
             world.journal.write(label, `hears ${text} to ${pathText(request)}`);

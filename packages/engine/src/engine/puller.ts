@@ -170,6 +170,9 @@ export class Puller {
     const held = await lock.ensure("pull");
     // Another process reads, and the file tells what it found.
     if (!held.held) return { kind: "rest", delayMs: POLL_MS };
+    // The sender may have been asked for time meanwhile.
+    const asked = gate.held();
+    if (asked !== undefined) return { kind: "rest", delayMs: asked.delayMs };
     const strain = { failures: this.#faults, tlsFailures: 0, refusals: this.#refusals, policy: this.#context.settings.backoff };
     const errand: Errand = { session, detail: view.detail, level: 4, lease: held.lease };
     const greeting = await greeter.greet(errand, account, held.lease, view, strain);
