@@ -115,7 +115,12 @@ export class DurableQueue {
     const { store, keys } = this.opened;
     for (let meeting = 0; meeting < MAX_MEETINGS; meeting++) {
       const view = await this.view(account);
-      const change = new ChangeSet(account, this.#clock.now(), view.global.head, view.detail.feed !== undefined && view.detail.feed.fromAnswers !== true);
+      const change = new ChangeSet(
+        account,
+        this.#clock.now(),
+        view.global.head,
+        view.detail.feed !== undefined && view.detail.feed.fromAnswers !== true,
+      );
       await decide(view, change);
       if (change.isEmpty) return false;
       const result = await store.commit(await change.build(store.storeId, keys, view.row.revision, lease));
