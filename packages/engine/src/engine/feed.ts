@@ -1,15 +1,27 @@
 import type { Change, ChangesPage, SnapshotPage } from "@guardian-sync/protocol";
 import type { EntityDocument, FeedPosition, StateDetail } from "../format/index.ts";
 import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
+import type { Capabilities } from "../core/handshake.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
+import { fitPosition } from "../queue/feed-position.ts";
 import type { Lease } from "../queue/queue.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 
-/** Nothing was read yet. */
-export const FEED_BEGIN: FeedPosition = { seq: 0, epoch: 1, loading: {} };
 const AT_ONCE = 500;
+
+/**
+ * From its first call on the account's documents are kept for somebody who looks: what is acknowledged later stays in the view until
+ * its echo. Before the first handshake a feed is taken for granted; the handshake corrects that before anything is sent.
+ */
+export async function keepDocuments({ queue }: Pick<EngineContext, "queue">, account: AccountTag): Promise<void> {
+  await queue.change(account, undefined, ({ detail }, change) => {
+    if (detail.feed !== undefined) return;
+    const { feed: hasFeed = true } = (detail.handshake as Capabilities | undefined) ?? {};
+    change.putAccountDetail({ ...detail, feed: fitPosition(undefined, hasFeed) });
+  });
+}
 
 interface Incoming {
   readonly entityType: string;
@@ -19,11 +31,6 @@ interface Incoming {
   readonly data: EntityDocument["data"];
   /** By an operation of this client. */
   readonly isOwn: boolean;
-}
-
-/** The next snapshot replaces what is there: the history began anew, or the position was forgotten. What waits in the queue is kept. */
-export function beginAgain({ epoch }: FeedPosition): FeedPosition {
-  return { seq: 0, epoch: epoch + 1, loading: {} };
 }
 
 /** Writes a page of changes, the position behind it, and the end of what it contains, in one transaction. false: somebody was faster. */

@@ -4,10 +4,11 @@ import { settle } from "../core/settlement.ts";
 import type { FeedPosition } from "../format/index.ts";
 import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
+import { beginAgain, fitPosition } from "../queue/feed-position.ts";
 import type { Lease } from "../queue/queue.ts";
 import { Abort } from "./abort.ts";
 import type { EngineContext } from "./context.ts";
-import { beginAgain, FEED_BEGIN, takeChanges, takeSnapshot } from "./feed.ts";
+import { keepDocuments, takeChanges, takeSnapshot } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Greeter } from "./greeter.ts";
 import { codeOf, type LockKeeper } from "./lock-keeper.ts";
@@ -163,8 +164,7 @@ export class Puller {
     const view = await queue.view(account);
     if (STOPPING.has(view.detail.pause?.reason ?? "")) return this.#idle(null);
     // Before anything holds this loop up: from here on what the sender hears of stays in the view until its echo.
-    if (view.detail.feed === undefined && (view.detail.handshake as Capabilities | undefined)?.feed === true)
-      await this.#putFeed(account, undefined, (feed) => feed ?? FEED_BEGIN);
+    if (view.detail.feed === undefined) await keepDocuments(this.#context, account);
     const closed = await gate.check(view);
     if (closed !== undefined && closed.reason !== "backoff") return { kind: "rest", delayMs: closed.delayMs };
     const held = await lock.ensure("pull");
@@ -188,9 +188,7 @@ export class Puller {
       return { kind: "rest", delayMs: greeting.settlement.wait?.delayMs ?? POLL_MS };
     }
     if (!greeting.capabilities.feed) {
-      await this.#putFeed(account, held.lease, (feed) =>
-        feed?.fromAnswers === true ? feed : { seq: 0, epoch: (feed?.epoch ?? 0) + 1, fromAnswers: true },
-      );
+      await this.#putFeed(account, held.lease, (feed) => fitPosition(feed, false));
       this.#tellFresh();
       return this.#idle(null);
     }
@@ -204,7 +202,7 @@ export class Puller {
     if (closed !== undefined && closed.reason !== "backoff") return { kind: "rest", delayMs: closed.delayMs };
     const feed = view.detail.feed;
     if (feed === undefined || feed.fromAnswers === true) {
-      await this.#putFeed(account, lease, (now) => (now === undefined ? FEED_BEGIN : now.fromAnswers === true ? beginAgain(now) : now));
+      await this.#putFeed(account, lease, (now) => fitPosition(now, true));
       return { kind: "again" };
     }
     const types = [...settings.registry.entities.keys()].sort();
