@@ -306,6 +306,7 @@ describe("a backend without a feed", () => {
 
 describe("what the origin asks for", () => {
   const HELLO = "/api/v1/sync/handshake";
+  const CHANGES = "/api/v1/sync/changes";
   const later = refused(429, "RATE_LIMITED", undefined, { "retry-after": "600" });
 
   test("R2 a Retry-After that a reader was given with its handshake holds for the sender", async () => {
@@ -337,6 +338,40 @@ describe("what the origin asks for", () => {
     const page = look(engine, "d1");
     await world.advance(1000);
     expect(page.now().value).toEqual({ name: "lamp" });
+  });
+
+  test("A1 a reader whose second token is refused as well is given a third one after a wait", async () => {
+    const engine = await open();
+    await world.run(engine.pull());
+    world.backend.write("device", "d1", { name: "lamp" });
+    let serial = 1;
+    world.onForced = () => {
+      serial += 1;
+      world.session = { account: { space: "home", principal: "ada" }, token: `token-${serial}` };
+    };
+    world.transport.always(CHANGES, (request) =>
+      request.headers.Authorization === "Bearer token-3" ? world.backend.answer(request) : refused(401, "AUTH_REQUIRED")(request),
+    );
+    const page = look(engine, "d1");
+    await world.advance(120_000);
+    expect(page.now().value).toEqual({ name: "lamp" });
+    expect(world.asked.forced).toBe(2);
+  });
+
+  test("R2 a Retry-After that the reader was given while a request of the sender was under way holds for the question after it", async () => {
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    world.transport.next(OPS, "silence");
+    world.transport.next(CHANGES, later);
+    await update(engine, "d1", { on: true });
+    // The long poll ends, and the next one is refused; after that the sender's request times out.
+    world.backend.write("device", "d2", { on: true });
+    await world.advance(500_000);
+    const heardAt = world.transport.to((request) => request.path.startsWith(CHANGES)).at(-1)?.at ?? 0;
+    expect(world.transport.requests.filter(({ at }) => at > heardAt)).toEqual([]);
+    await world.advance(300_000);
+    expect(page.now()).toMatchObject({ value: { on: true }, syncState: "synced" });
   });
 
   test("R2 a Retry-After that the sender was given while the reader was greeted holds for the reader", async () => {

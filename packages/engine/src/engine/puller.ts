@@ -114,10 +114,7 @@ export class Puller {
       this.#woken = false;
       const turn = await this.#turn().then(
         (done) => {
-          if (done.kind === "fresh") {
-            this.#faults = 0;
-            this.#refusals = 0;
-          }
+          if (done.kind === "fresh") this.#faults = 0;
           return done;
         },
         (error: unknown) => this.#fault(error),
@@ -180,11 +177,7 @@ export class Puller {
     if (greeting.kind === "settle") {
       await gate.settled(account, greeting.settlement);
       // A sender that has nothing to send greets nobody, and asks for no new token.
-      if (greeting.settlement.refused === true && this.#refusals === 0) {
-        this.#refusals += 1;
-        await sessions.refresh();
-        return { kind: "again" };
-      }
+      if (greeting.settlement.refused === true && (await this.#hasNewToken())) return { kind: "again" };
       return { kind: "rest", delayMs: greeting.settlement.wait?.delayMs ?? POLL_MS };
     }
     if (!greeting.capabilities.feed) {
@@ -254,14 +247,23 @@ export class Puller {
 
   /** Behind an open breaker the page was the probe: the sender waits for what it came to. */
   async #answered(account: AccountTag): Promise<void> {
+    this.#refusals = 0;
     const { gate } = this.#parts;
     if (gate.breaker.kind === "closed") return;
     await gate.settled(account, { moves: [], failed: false, batch: "keep", breaker: "success" });
   }
 
+  /** Once for each try: when the new one is refused as well, the app is asked again only after the wait. */
+  async #hasNewToken(): Promise<boolean> {
+    const isFirst = this.#refusals === 0;
+    this.#refusals = isFirst ? 1 : 0;
+    if (isFirst) await this.#parts.sessions.refresh();
+    return isFirst;
+  }
+
   async #refused(asked: Asked<unknown> & { readonly ok: false }, account: AccountTag, lease: Lease, feed: FeedPosition): Promise<Turn> {
     const { settings, platform } = this.#context;
-    const { gate, sessions } = this.#parts;
+    const { gate } = this.#parts;
     if (asked.finding.code === "CURSOR_EXPIRED") return this.#beginAgain(account, lease, feed);
     this.#isFresh = false;
     this.#faults += 1;
@@ -277,11 +279,7 @@ export class Puller {
       draws: { jitter: platform.random.fraction(), spread: platform.random.fraction() },
     });
     await gate.settled(account, settlement);
-    if (settlement.refused === true && this.#refusals === 0) {
-      this.#refusals += 1;
-      await sessions.refresh();
-      return { kind: "again" };
-    }
+    if (settlement.refused === true && (await this.#hasNewToken())) return { kind: "again" };
     if (settlement.lockLost === true) await this.#parts.greeter.lockRefused(account, lease, this.#parts.lock);
     return { kind: "rest", delayMs: settlement.wait?.delayMs ?? Math.min(FAULT_MAX_MS, FAULT_BASE_MS * 2 ** Math.min(6, this.#faults)) };
   }
