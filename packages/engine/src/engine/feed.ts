@@ -77,6 +77,7 @@ export function takeSnapshot(
       isOwn: false,
     }));
     await putAll(context, view, change, incoming, asked.epoch);
+    await markContained(context, view, change, page);
     // Changes are replayed from the moment of the first page on: later pages may be newer than earlier ones.
     const cursor = asked.loading?.cursor ?? page.cursor;
     const asOf = asked.loading?.cursor === undefined ? (page.as_of ?? 0) : asked.seq;
@@ -158,11 +159,30 @@ async function retire(
   }
 }
 
+/** The snapshot was faster than the answer: its documents show what this client was executed up to a number. */
+async function markContained(
+  { queue }: Pick<EngineContext, "queue">,
+  view: AccountView,
+  change: ChangeSet,
+  { own, items }: SnapshotPage,
+): Promise<void> {
+  if (own === undefined || own.client_id !== view.detail.clientId || own.op_number === 0) return;
+  const shown = new Set(items.map(({ entity_type, entity_id }) => queue.entityTag(view.account, entity_type, entity_id)));
+  for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
+    const opNumber = operation.row?.opNumber ?? 0;
+    if (opNumber > 0 && opNumber <= own.op_number && shown.has(operation.entityTag)) markEchoed(change, operation);
+  }
+}
+
+function markEchoed(change: ChangeSet, operation: QueuedOperation): void {
+  change.touch(operation, { detail: { ...operation.detail, isEchoed: true } });
+}
+
 /** The feed was faster than the answer: the document shows it already, the answer still decides. */
 async function markEchoes(view: AccountView, change: ChangeSet, { changes }: ChangesPage): Promise<void> {
   const own = new Set(changes.flatMap(({ origin }) => (origin.client_id === view.detail.clientId ? [origin.operation_id] : [])));
   if (own.size === 0) return;
   for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
-    if (own.has(operation.content.id)) change.touch(operation, { detail: { ...operation.detail, isEchoed: true } });
+    if (own.has(operation.content.id)) markEchoed(change, operation);
   }
 }

@@ -165,6 +165,33 @@ describe("the view", () => {
     expect(new Set(page.seen.slice(2).map(({ value }) => value?.count))).toEqual(new Set([0, 1]));
   });
 
+  test("O2 an increment is counted once, though a snapshot contains it before its answer comes", async () => {
+    world.backend.offers = { operations: ["device.addOne"] };
+    world.backend.feed.effects.set("device.addOne", ({ count }) => ({ count: Number(count) + 1 }));
+    world.backend.write("device", "d1", { count: 0 });
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    let release: (() => void) | undefined;
+    world.transport.next(OPS, async (request) => {
+      const answer = world.backend.answer(request);
+      // The history begins anew: everything is read again, without a word about whose effect it is.
+      world.backend.feed.generation = "g2";
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return answer;
+    });
+    await world.run(engine.run(addOne, { id: "d1" }).stored);
+    await world.advance(20_000);
+    expect(world.transport.to("/api/v1/sync/snapshot")).toHaveLength(2);
+    expect(page.now()).toMatchObject({ value: { count: 1 }, version: 2 });
+    release?.();
+    await world.advance(60_000);
+    expect(page.now()).toMatchObject({ value: { count: 1 }, syncState: "synced" });
+    expect(new Set(page.seen.slice(2).map(({ value }) => value?.count))).toEqual(new Set([0, 1]));
+  });
+
   test("a listener that throws harms nobody", async () => {
     const engine = await open();
     engine.entity(device, "d1").subscribe(() => {
@@ -359,19 +386,27 @@ describe("what the origin asks for", () => {
   });
 
   test("R2 a Retry-After that the reader was given while a request of the sender was under way holds for the question after it", async () => {
+    world.backend.write("device", "d1", { name: "lamp" });
     const engine = await open();
     const page = look(engine, "d1");
     await world.run(engine.pull());
-    world.transport.next(OPS, "silence");
-    world.transport.next(CHANGES, later);
+    world.transport.next(OPS, async (request) => {
+      await new Promise<void>((resolve) => {
+        world.clock.schedule(10_000, resolve);
+      });
+      return world.backend.answer(request);
+    });
+    world.backend.judge = () => ({ status: 409, outcome: "conflict", error: { code: "CONFLICT", message: "somebody else wrote" } });
     await update(engine, "d1", { on: true });
-    // The long poll ends, and the next one is refused; after that the sender's request times out.
-    world.backend.write("device", "d2", { on: true });
+    await world.advance(1000);
+    world.transport.next(CHANGES, later);
+    // The long poll ends, and the next one is refused; after that the answer comes, a conflict, which is to be sealed off.
+    world.backend.write("device", "d1", { name: "big lamp" });
     await world.advance(500_000);
-    const heardAt = world.transport.to((request) => request.path.startsWith(CHANGES)).at(-1)?.at ?? 0;
+    const heardAt = world.transport.to(CHANGES).at(-1)?.at ?? 0;
     expect(world.transport.requests.filter(({ at }) => at > heardAt)).toEqual([]);
     await world.advance(300_000);
-    expect(page.now()).toMatchObject({ value: { on: true }, syncState: "synced" });
+    expect(page.now()).toMatchObject({ value: { name: "big lamp", on: true }, syncState: "conflict" });
   });
 
   test("R2 a Retry-After that the sender was given while the reader was greeted holds for the reader", async () => {
