@@ -6,7 +6,7 @@ import type { EngineContext } from "./context.ts";
 import type { EntityDefinition, OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { Fates } from "./fates.ts";
-import { FailedList, type KeptOperation, type Page } from "./failed.ts";
+import { FailedList, type KeptOperation } from "./failed.ts";
 import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
 import { LockKeeper } from "./lock-keeper.ts";
 import { OptimisticTokens } from "./optimistic.ts";
@@ -16,7 +16,10 @@ import { Processor } from "./processor.ts";
 import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
 import { cancelOperation } from "./cancel.ts";
 import { comeBack } from "./comeback.ts";
+import { ConflictList } from "./conflicts.ts";
 import type { Capabilities } from "../core/handshake.ts";
+import type { Page } from "./page.ts";
+import { PendingList } from "./pending.ts";
 import { finishReleases } from "./recorder.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { liftPause, type Pause, putPause } from "./standing-pause.ts";
@@ -59,7 +62,10 @@ export class SyncEngine {
   #closed = false;
   /** Operations that failed, were parked, or put aside: list, retry, archive, restore, discard. */
   readonly failed: FailedList;
-  readonly conflicts: { list(page?: Page): Promise<readonly KeptOperation[]> };
+  /** Operations that wait, or are under way. */
+  readonly pending: PendingList;
+  /** Operations that somebody else's write stopped. `failed.discard` ends one. */
+  readonly conflicts: ConflictList;
   readonly quarantine: { list(page?: Page): Promise<readonly KeptOperation[]> };
   readonly auth: { refresh(): Promise<void> };
   /** Transaction tokens, for an app that keeps its own state beside the view. */
@@ -84,7 +90,8 @@ export class SyncEngine {
       () => this.#currentAccount(),
       () => this.#processor.wake(),
     );
-    this.conflicts = { list: (page) => this.failed.list(page, ["conflict"]) };
+    this.pending = new PendingList(context, () => this.#currentAccount());
+    this.conflicts = new ConflictList(context, () => this.#currentAccount());
     this.quarantine = { list: (page) => this.failed.list(page, ["quarantined"]) };
     this.auth = {
       refresh: async () => {
