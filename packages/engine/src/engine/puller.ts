@@ -6,11 +6,12 @@ import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
 import { Abort } from "./abort.ts";
+import { codeOf } from "./code-of.ts";
 import type { EngineContext } from "./context.ts";
 import { beginAgain, FEED_BEGIN, takeChanges, takeSnapshot } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Greeter } from "./greeter.ts";
-import { codeOf, type LockKeeper } from "./lock-keeper.ts";
+import type { LockKeeper } from "./lock-keeper.ts";
 import type { Asked, Errand, Origin } from "./origin.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 
