@@ -6,6 +6,7 @@ import { isOwn } from "../core/lease.ts";
 import { type PauseReason, type Settlement, settle, type Strain } from "../core/settlement.ts";
 import type { AccountTag, Exchange } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
+import { fitPosition } from "../queue/feed-position.ts";
 import type { Lease } from "../queue/queue.ts";
 import { comeBack } from "./comeback.ts";
 import type { EngineContext } from "./context.ts";
@@ -116,8 +117,10 @@ export class Greeter {
     }
     await this.correctClock(account, lease, exchange, serverTime);
     const isNews = await queue.change(account, lease, (now, change) => {
-      if (JSON.stringify(now.detail.handshake) !== JSON.stringify(capabilities))
-        change.putAccountDetail({ ...now.detail, handshake: capabilities as unknown as Json });
+      if (JSON.stringify(now.detail.handshake) === JSON.stringify(capabilities)) return;
+      // Before the first operation is sent: from its answer on, the view must know whether an echo will come.
+      const feed = now.detail.feed === undefined ? {} : { feed: fitPosition(now.detail.feed, capabilities.feed) };
+      change.putAccountDetail({ ...now.detail, ...feed, handshake: capabilities as unknown as Json });
     });
     if (isNews) await comeBack(this.#context, account, capabilities, lease);
     this.#known = { account, capabilities };

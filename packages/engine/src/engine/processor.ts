@@ -14,7 +14,7 @@ import { Puller } from "./puller.ts";
 import { finishReleases } from "./recorder.ts";
 import { Sender } from "./sender.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
-import { type Standstill, type Turn, waiting } from "./turn.ts";
+import { type Standstill, type Turn, waiting, waitingFor } from "./turn.ts";
 
 /** While work waits, the engine looks around at least this often, whatever it waits for: a missed hint costs a minute, never a day. */
 const PROBE_EVERY_MS = 60_000;
@@ -53,7 +53,7 @@ export class Processor {
     this.#greeter = new Greeter(context, origin);
     this.puller = new Puller(context, { sessions, lock, gate: this.#gate, origin, greeter: this.#greeter });
     const isStopping = (): boolean => this.#stopping;
-    const ending = new Ending(context, origin);
+    const ending = new Ending(context, origin, this.#gate);
     this.#sender = new Sender(context, { sessions, lock, gate: this.#gate, origin, greeter: this.#greeter, ending, isStopping });
   }
 
@@ -232,11 +232,13 @@ export class Processor {
     const blocked = await this.#gate.check(view);
     if (blocked !== undefined) {
       const reason = blocked.reason === "backoff" && this.#sender.isOriginFailing ? "origin_failing" : blocked.reason;
-      return { kind: "rest", state: "waiting", work: true, ...blocked, reason };
+      return { ...waitingFor(blocked), reason };
     }
     const lock = await this.#lock.ensure("send");
     if (!lock.held) return waiting(lock.reason, lock.lookAgainInMs, this.#context.platform.clock.now());
 
+    const held = this.#gate.held();
+    if (held !== undefined) return waitingFor(held);
     const errand: Errand = { session, detail: view.detail, level: 4, lease: lock.lease };
     const greeting = await this.#greeter.greet(errand, account, lock.lease, view, this.#sender.strain(view));
     const mandate = { session, account, lease: lock.lease };
