@@ -1,7 +1,7 @@
 import type { FailedList } from "./failed.ts";
 
 /** What a person can do about operations that failed, were parked, or put aside. */
-export type Failed = Pick<FailedList, "list" | "retry" | "archive" | "clear" | "restore" | "discard">;
+export type Failed = Pick<FailedList, keyof FailedList>;
 
 /** Each call waits for the code of the list, which a page loads after it has begun. */
 export function failedOver(needed: () => Promise<{ readonly failed: FailedList }>): Failed {
@@ -16,5 +16,7 @@ export function failedOver(needed: () => Promise<{ readonly failed: FailedList }
     clear: over((list, selection) => list.clear(selection)),
     restore: over((list, selection) => list.restore(selection)),
     discard: over((list, selection) => list.discard(selection)),
+    count: over((list, ...args) => list.count(...args)),
+    find: over((list, id) => list.find(id)),
   };
 }

@@ -23,7 +23,7 @@ interface Incoming {
 export function takeChanges(
   context: Pick<EngineContext, "queue">,
   account: AccountTag,
-  lease: Lease,
+  lease: Lease | undefined,
   asked: FeedPosition,
   page: ChangesPage,
   askedAt: number,
@@ -49,7 +49,7 @@ export function takeChanges(
 export function takeSnapshot(
   context: Pick<EngineContext, "queue">,
   account: AccountTag,
-  lease: Lease,
+  lease: Lease | undefined,
   asked: FeedPosition,
   page: SnapshotPage,
 ): Promise<boolean> {

@@ -37,7 +37,7 @@ export class Greeter {
     this.#known = undefined;
   }
 
-  async greet(errand: Errand, account: AccountTag, lease: Lease, view: AccountView, strain: Strain): Promise<Greeting> {
+  async greet(errand: Errand, account: AccountTag, lease: Lease | undefined, view: AccountView, strain: Strain): Promise<Greeting> {
     if (this.#known?.account === account) return { kind: "ready", capabilities: this.#known.capabilities };
     const asked = await this.#origin.handshake(errand);
     if (!asked.ok) {
@@ -49,7 +49,7 @@ export class Greeter {
     return this.#adopt(account, lease, view, read.capabilities, asked.exchange, asked.value.server_time);
   }
 
-  async correctClock(account: AccountTag, lease: Lease, exchange: Exchange, serverTime?: string): Promise<void> {
+  async correctClock(account: AccountTag, lease: Lease | undefined, exchange: Exchange, serverTime?: string): Promise<void> {
     if (exchange.kind !== "answer") return;
     const measured = measureOffset({
       receivedAt: this.#context.platform.clock.now(),
@@ -94,7 +94,7 @@ export class Greeter {
 
   async #adopt(
     account: AccountTag,
-    lease: Lease,
+    lease: Lease | undefined,
     view: AccountView,
     capabilities: Capabilities,
     exchange: Exchange,

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PlainRestBackend } from "../testing/tiny-backend.ts";
 import { failed, refused } from "../testing/scripted-transport.ts";
 import { tappedStore } from "../testing/tapped-store.ts";
+import { TestQueue } from "../testing/test-queue.ts";
 import { TestWorld } from "../testing/test-world.ts";
 import { defineEntity, defineOperation } from "./definitions.ts";
 import type { EntityView, ListedEntity } from "./live-view.ts";
@@ -237,6 +238,42 @@ describe("the view", () => {
     await world.advance(600_000);
     expect(world.transport.requests).toHaveLength(length);
     expect((await engine.status()).lock).toBeNull();
+  });
+});
+
+describe("two processes", () => {
+  test("O4 one that does not hold the lock reads by itself when it is asked to", async () => {
+    const [leader, other] = [await open(), await open()];
+    await world.run(leader.pull());
+    // It sends without an end, and looks at nothing: it keeps the lock, and reads nothing.
+    world.transport.always(OPS, "silence");
+    await update(leader, "d0", { on: true });
+    await world.advance(10);
+    const page = look(other, "d1");
+    await world.advance(100);
+    world.backend.write("device", "d1", { name: "lamp" });
+    await world.run(other.pull({ timeoutMs: 10_000 }));
+    expect(page.now()).toMatchObject({ value: { name: "lamp" } });
+    expect((await leader.status()).lock).toMatchObject({ mine: true });
+  });
+});
+
+describe("when nobody looks any more", () => {
+  test("Q7 what is acknowledged does not stay in the queue file for an echo that nobody reads", async () => {
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    page.off();
+    await world.advance(60_000);
+    for (let i = 0; i < 20; i++) await update(engine, "d1", { n: i });
+    await world.run(engine.drain());
+    await world.advance(10_000);
+    const { queue, account } = await TestQueue.open(world);
+    expect(await (await queue.view(account)).inPhase(["acked"], 0, 100)).toEqual([]);
+    expect((await engine.status()).lock).toBeNull();
+    const { length } = world.transport.requests;
+    await world.advance(600_000);
+    expect(world.transport.requests).toHaveLength(length);
   });
 });
 

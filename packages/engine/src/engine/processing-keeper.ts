@@ -18,6 +18,8 @@ const LOAD_DEADLINE_MS = 30_000;
 const UNAVAILABLE =
   "The part of the engine that sends could not be loaded: the page went offline before it had it, or a new version of the app was deployed. What is queued is kept, and it is tried again; if it stays so, reload the page.";
 
+const STOPPED: Standstill = { state: "stopped", reason: "stopped", untilMs: null, work: false };
+
 /** Stands for the processing wherever its code is, and remembers what is wanted of it until it is here. */
 export class ProcessingKeeper {
   readonly #context: EngineContext;
@@ -31,7 +33,7 @@ export class ProcessingKeeper {
   #brakeOnTrial: boolean | undefined;
   #cancelTimer: (() => void) | undefined;
   readonly #waiting = new Set<{ readonly resolve: (processing: Processing) => void; readonly reject: (error: SyncError) => void }>();
-  readonly #restListeners = new Set<() => void>();
+  readonly #restListeners = new Set<(standstill: Standstill) => void>();
   readonly #onSealed: (count: number) => void;
 
   /** `onSealed`: told how many operations have just left the waiting ones. */
@@ -50,7 +52,7 @@ export class ProcessingKeeper {
 
   get standstill(): Standstill | undefined {
     if (this.#processing !== undefined) return this.#processing.processor.standstill;
-    if (!this.#isWanted) return { state: "stopped", reason: "stopped", untilMs: null, work: false };
+    if (!this.#isWanted) return STOPPED;
     const isLoading = this.#state.kind === "loading" && this.#state.failures === 0;
     const untilMs = this.#state.kind === "failed" ? this.#state.retryAt : null;
     return { state: "waiting", reason: isLoading ? "code_loading" : "code_unavailable", untilMs, work: true };
@@ -76,7 +78,7 @@ export class ProcessingKeeper {
 
   async stop(): Promise<void> {
     this.#take({ type: "stop" });
-    if (this.#processing === undefined) this.#tellRest();
+    if (this.#processing === undefined) this.#tellRest(STOPPED);
     else await this.#processing.processor.stop();
   }
 
@@ -149,7 +151,7 @@ export class ProcessingKeeper {
   }
 
   /** Tells whenever the loop comes to rest, until the returned function is called. */
-  onRest(listener: () => void): () => void {
+  onRest(listener: (standstill: Standstill) => void): () => void {
     this.#restListeners.add(listener);
     return () => this.#restListeners.delete(listener);
   }
@@ -218,7 +220,7 @@ export class ProcessingKeeper {
     const processing = new this.#arrived.Processing(this.#context, this.#parts);
     this.#processing = processing;
     const { processor } = processing;
-    processor.onRest(() => this.#tellRest());
+    processor.onRest((standstill) => this.#tellRest(standstill));
     processor.onSealed = this.#onSealed;
     if (this.#brakeOnTrial !== undefined) processor.releaseBrake(this.#brakeOnTrial);
     if (isWanted) processor.start();
@@ -232,8 +234,8 @@ export class ProcessingKeeper {
     this.#waiting.clear();
   }
 
-  #tellRest(): void {
-    for (const listener of Array.from(this.#restListeners)) listener();
+  #tellRest(standstill: Standstill): void {
+    for (const listener of Array.from(this.#restListeners)) listener(standstill);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { AccountTag, LockRow } from "../ports/index.ts";
 import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
 import { cancelOperation } from "./cancel.ts";
+import { ConflictList } from "./conflicts.ts";
 import type { EngineContext } from "./context.ts";
 import { FailedList } from "./failed.ts";
 import { LockKeeper } from "./lock-keeper.ts";
@@ -21,6 +22,7 @@ export class Processing {
   readonly lock: LockKeeper;
   readonly processor: Processor;
   readonly failed: FailedList;
+  readonly conflicts: ConflictList;
   readonly #context: EngineContext;
 
   constructor(context: EngineContext, { sessions, account }: ProcessingParts) {
@@ -28,6 +30,7 @@ export class Processing {
     this.lock = new LockKeeper(context);
     this.processor = new Processor(context, sessions, this.lock);
     this.failed = new FailedList(context, account, () => this.processor.wake());
+    this.conflicts = new ConflictList(context, account);
   }
 
   /** See `Operation.cancel`. */

@@ -167,14 +167,16 @@ export class Puller {
     const closed = await gate.check(view);
     if (closed !== undefined && closed.reason !== "backoff") return { kind: "rest", delayMs: closed.delayMs };
     const held = await lock.ensure("pull");
-    // Another process reads, and the file tells what it found.
-    if (!held.held) return { kind: "rest", delayMs: POLL_MS };
+    // Another process reads, and the file tells what it found; whoever asks for it now cannot know when, and reads once by itself:
+    // a page counts only where the position has not moved meanwhile.
+    if (!held.held && this.#freshListeners.size === 0) return { kind: "rest", delayMs: POLL_MS };
+    const lease = held.held ? held.lease : undefined;
     // The sender may have been asked for time meanwhile.
     const asked = gate.held();
     if (asked !== undefined) return { kind: "rest", delayMs: asked.delayMs };
     const strain = { failures: this.#faults, tlsFailures: 0, refusals: this.#refusals, policy: this.#context.settings.backoff };
-    const errand: Errand = { session, detail: view.detail, level: 4, lease: held.lease };
-    const greeting = await greeter.greet(errand, account, held.lease, view, strain);
+    const errand: Errand = { session, detail: view.detail, level: 4, ...(lease === undefined ? {} : { lease }) };
+    const greeting = await greeter.greet(errand, account, lease, view, strain);
     // The sender makes the same handshake, and carries out what it came to. What the origin asked for holds from now on.
     if (greeting.kind === "settle") {
       await gate.settled(account, greeting.settlement);
@@ -183,14 +185,14 @@ export class Puller {
       return { kind: "rest", delayMs: greeting.settlement.wait?.delayMs ?? POLL_MS };
     }
     if (!greeting.capabilities.feed) {
-      await this.#putFeed(account, held.lease, (feed) => fitPosition(feed, false));
+      await this.#putFeed(account, lease, (feed) => fitPosition(feed, false));
       this.#tellFresh();
       return this.#idle(null);
     }
-    return this.#read(errand, account, held.lease, await queue.view(account), greeting.capabilities);
+    return this.#read(errand, account, lease, await queue.view(account), greeting.capabilities);
   }
 
-  async #read(errand: Errand, account: AccountTag, lease: Lease, view: AccountView, { level }: Capabilities): Promise<Turn> {
+  async #read(errand: Errand, account: AccountTag, lease: Lease | undefined, view: AccountView, { level }: Capabilities): Promise<Turn> {
     const { platform, settings } = this.#context;
     // The sender may have been asked for time while this loop was greeted.
     const closed = await this.#parts.gate.check(view);
@@ -263,7 +265,12 @@ export class Puller {
     return isFirst;
   }
 
-  async #refused(asked: Asked<unknown> & { readonly ok: false }, account: AccountTag, lease: Lease, feed: FeedPosition): Promise<Turn> {
+  async #refused(
+    asked: Asked<unknown> & { readonly ok: false },
+    account: AccountTag,
+    lease: Lease | undefined,
+    feed: FeedPosition,
+  ): Promise<Turn> {
     const { settings, platform } = this.#context;
     const { gate } = this.#parts;
     if (asked.finding.code === "CURSOR_EXPIRED") return this.#beginAgain(account, lease, feed);
@@ -282,11 +289,11 @@ export class Puller {
     });
     await gate.settled(account, settlement);
     if (settlement.refused === true && (await this.#hasNewToken())) return { kind: "again" };
-    if (settlement.lockLost === true) await this.#parts.greeter.lockRefused(account, lease, this.#parts.lock);
+    if (settlement.lockLost === true && lease !== undefined) await this.#parts.greeter.lockRefused(account, lease, this.#parts.lock);
     return { kind: "rest", delayMs: settlement.wait?.delayMs ?? Math.min(FAULT_MAX_MS, FAULT_BASE_MS * 2 ** Math.min(6, this.#faults)) };
   }
 
-  async #beginAgain(account: AccountTag, lease: Lease, feed: FeedPosition): Promise<Turn> {
+  async #beginAgain(account: AccountTag, lease: Lease | undefined, feed: FeedPosition): Promise<Turn> {
     const { events } = this.#context;
     this.#isFresh = false;
     await this.#putFeed(account, lease, (now) => (now === undefined || now.epoch === feed.epoch ? beginAgain(feed) : now));

@@ -34,6 +34,10 @@ export interface EngineStatus {
   readonly connection: "online" | "offline";
   readonly account: { readonly space: string; readonly principal: string } | null;
   readonly paused: { readonly reason: string; readonly by: string; readonly at: number } | null;
+  /** How far the server's clock is ahead of this one; null while nothing was measured. Order does not depend on it. */
+  readonly clockOffsetMs: number | null;
+  /** The browser may delete the queue when space runs short. Never true outside browsers. */
+  readonly isEvictable: boolean;
 }
 
 export async function statusOf(context: EngineContext, view: AccountView | undefined, processing: ProcessingKeeper): Promise<EngineStatus> {
@@ -65,6 +69,8 @@ export async function statusOf(context: EngineContext, view: AccountView | undef
     connection: platform.connectivity?.online() === false ? "offline" : "online",
     account: view === undefined ? null : { space: view.detail.space, principal: view.detail.principal },
     paused: pause ?? null,
+    clockOffsetMs: view?.detail.clockOffsetMs ?? null,
+    isEvictable: (await queue.opened.isEvictable?.()) ?? false,
   };
 }
 

@@ -6,12 +6,15 @@ import type { EngineContext } from "./context.ts";
 import type { EntityDefinition, OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { Fates } from "./fates.ts";
-import type { KeptOperation, Page } from "./failed.ts";
+import type { ConflictList } from "./conflicts.ts";
+import type { KeptOperation } from "./failed.ts";
 import { type Failed, failedOver } from "./failed-front.ts";
 import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
 import { OptimisticTokens } from "./optimistic.ts";
 import { Operation, type OperationBackstage } from "./operation.ts";
 import { PageLifeKeeper } from "./page-life.ts";
+import type { Page } from "./page.ts";
+import { PendingList } from "./pending.ts";
 import type { RebuildReport } from "../queue/rebuild.ts";
 import { type LoadProcessing, ProcessingKeeper } from "./processing-keeper.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
@@ -54,7 +57,10 @@ export class SyncEngine {
   #closed = false;
   /** Operations that failed, were parked, or put aside: list, retry, archive, restore, discard. */
   readonly failed: Failed;
-  readonly conflicts: { list(page?: Page): Promise<readonly KeptOperation[]> };
+  /** Operations that wait, or are under way. */
+  readonly pending: PendingList;
+  /** Operations that somebody else's write stopped. `failed.discard` ends one. */
+  readonly conflicts: Pick<ConflictList, "list">;
   readonly quarantine: { list(page?: Page): Promise<readonly KeptOperation[]> };
   readonly auth: { refresh(): Promise<void> };
   /** Transaction tokens, for an app that keeps its own state beside the view. */
@@ -78,7 +84,8 @@ export class SyncEngine {
     this.#viewing = new Viewing(context, this.#processing, () => this.#currentAccount());
     this.optimistic = new OptimisticTokens((error) => this.#viewing.report(error));
     this.failed = failedOver(() => this.#processing.needed());
-    this.conflicts = { list: (page) => this.failed.list(page, ["conflict"]) };
+    this.pending = new PendingList(context, () => this.#currentAccount());
+    this.conflicts = { list: async (page) => (await this.#processing.needed()).conflicts.list(page) };
     this.quarantine = { list: (page) => this.failed.list(page, ["quarantined"]) };
     this.auth = {
       refresh: async () => {
@@ -100,8 +107,9 @@ export class SyncEngine {
       context.events.emit({ type: "connection", online });
       if (online) this.#processing.online();
     });
-    this.#processing.onRest(() => {
+    this.#processing.onRest(({ reason }) => {
       void this.#measure();
+      if (reason === "empty" && this.#account !== undefined) void this.#viewing.readEchoes(this.#account);
     });
     this.#scheduleUpkeep();
   }
