@@ -46,8 +46,7 @@ export async function viewOnDisk(device: Device, account: Account, recordOf: (id
       const below = shown.get(key) ?? { entityType, entityId, value: null, version: null };
       const record = recordOf(id);
       const effectVersion = record?.effectVersion ?? null;
-      const isUnanswered = phase === "sealed" && record !== undefined && world.views.mayBeDouble(device.name, record);
-      if (type === ADD && effectVersion !== null && below.version !== null && effectVersion <= below.version && !isUnanswered) {
+      if (type === ADD && effectVersion !== null && below.version !== null && effectVersion <= below.version) {
         doubles.push(`operation ${id} (${phase}) is in version ${below.version} of ${key}, and is added to it once more`);
       }
       shown.set(key, { ...below, value: onTop(below.value, type, payload) });

@@ -112,8 +112,6 @@ export interface Enqueued {
   effects: number;
   /** The version of its entity that it made, with its effect. */
   effectVersion: number | null;
-  /** Its place in the server's feed. */
-  effectSeq: number | null;
 }
 
 export type Report = (invariant: Invariant, message: string) => void;

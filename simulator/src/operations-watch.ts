@@ -49,7 +49,6 @@ export class OperationsWatch {
       | "answers"
       | "effects"
       | "effectVersion"
-      | "effectSeq"
     >,
   ): Enqueued {
     const record: Enqueued = {
@@ -68,7 +67,6 @@ export class OperationsWatch {
       answers: new Set(),
       effects: 0,
       effectVersion: null,
-      effectSeq: null,
     };
     this.all.push(record);
     this.#ofEntity.set(record.entityId, [...this.ofEntity(record.entityId), record]);
@@ -209,7 +207,7 @@ export class OperationsWatch {
   }
 
   /** A change that the server committed. */
-  effect(operationId: string | null, version: number | null = null, feedSeq: number | null = null): Enqueued | undefined {
+  effect(operationId: string | null, version: number | null = null): Enqueued | undefined {
     const record = operationId === null ? undefined : this.#byId.get(operationId);
     if (record === undefined) {
       this.#report("INV2", `the server committed an effect of operation ${operationId ?? "(none)"}, which nobody enqueued`);
@@ -217,7 +215,6 @@ export class OperationsWatch {
     }
     record.effects += 1;
     record.effectVersion = version;
-    record.effectSeq = feedSeq;
     const { id, effects, seq, device, account, touched } = record;
     if (effects > 1) this.#report("INV2", `operation ${id} took effect ${effects} times`);
     if (record.withdrawn) this.#report("INV2", `operation ${id} was cancelled for certain and took effect`);

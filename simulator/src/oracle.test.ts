@@ -119,7 +119,7 @@ describe("the oracle tells", () => {
     let nowMs = 0;
     const watch = new RestraintWatch(report, () => nowMs);
     const request = { method: "POST", url: "https://origin.test/", headers: {}, timeoutMs: 1 } as const;
-    watch.delivered("p1", { kind: "answer", status: 429, headers: { "retry-after": "10" }, body: "", elapsedMs: 0 }, request);
+    watch.delivered("p1", { kind: "answer", status: 429, headers: { "retry-after": "10" }, body: "", elapsedMs: 0 });
     nowMs = 9999;
     watch.sent("p1", request, []);
     watch.ended("p1", request);

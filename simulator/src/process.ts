@@ -1,6 +1,5 @@
 import { memoryStore } from "guardian-sync/memory";
 import type { Platform, QueueStore, SeededRandom, StoreAdapter, Transport } from "guardian-sync/testing";
-import { SYNC_PATHS } from "@guardian-sync/protocol";
 import { type LogEvent, MetricsRegistry, renderPrometheus, type Telemetry } from "@guardian-sync/telemetry";
 import type { Account } from "./model.ts";
 import { watchPage } from "./page-watch.ts";
@@ -10,7 +9,7 @@ import { Gate } from "./gate.ts";
 import { GatedStore } from "./gated-store.ts";
 import { type MutantSurroundings, storeLike } from "./mutants/mutant.ts";
 import { operationsText, pathText } from "./server-host.ts";
-import { operationsOf, pathOf } from "./wire.ts";
+import { operationsOf } from "./wire.ts";
 
 const REOPEN_MS = 5000;
 /** A page that was opened with the app has been read by then. */
@@ -313,8 +312,7 @@ export class Process {
         world.restraint.ended(label, request);
         return new Promise((resolve) => {
           gate.event("answer", 0, () => {
-            world.restraint.delivered(label, answer, request);
-            if (answer.kind === "answer" && pathOf(request) === SYNC_PATHS.snapshot) world.views.snapshot(device.name, answer.body);
+            world.restraint.delivered(label, answer);
             const text = answer.kind === "answer" ? String(answer.status) : answer.failure;
             world.journal.write(label, `hears ${text} to ${pathText(request)}`);
             resolve(answer);

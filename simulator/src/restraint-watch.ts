@@ -1,7 +1,7 @@
 import { MAX_BATCH_OPERATIONS, MAX_BODY_BYTES, parseRetryAfter, SYNC_PATHS } from "@guardian-sync/protocol";
 import type { HttpRequest, Exchange } from "guardian-sync/testing";
 import type { Report } from "./model.ts";
-import { askedKey, isOpsRequest, pathOf } from "./wire.ts";
+import { isOpsRequest, pathOf } from "./wire.ts";
 
 const HOUR_MS = 3_600_000;
 /** Backoff of 30 s, shortened by jitter to 15 s at the least, gives 240 tries an hour. */
@@ -10,8 +10,6 @@ const MAX_IN_FLIGHT = 8;
 /** Windows, releases and settled batches: nothing reads the whole queue at once. */
 const MAX_ROWS_PER_READ = 1000;
 const MAX_TIMERS = 40;
-/** A turn of the sender, on a slow disk: it looks, seals, sends. */
-const SENDER_TURN_MS = 6000;
 const ASKS_TO_WAIT = new Set([429, 503]);
 
 /** INV8: what the engine does to others has bounds. */
@@ -20,8 +18,6 @@ export class RestraintWatch {
   readonly #nowMs: () => number;
   /** Until when each process was asked to wait. */
   readonly #heldUntilMs = new Map<string, number>();
-  /** Of these, what the reader of the feed was asked for. */
-  readonly #heldByReader = new Map<string, { readonly untilMs: number; readonly heardMs: number }>();
   readonly #tries = new Map<string, number[]>();
   readonly #inFlight = new Map<string, number>();
   readonly #lanes = new Set<string>();
@@ -34,7 +30,7 @@ export class RestraintWatch {
   sent(process: string, request: HttpRequest, keys: readonly string[]): void {
     const nowMs = this.#nowMs();
     const heldUntilMs = this.#heldUntilMs.get(process) ?? 0;
-    if (nowMs < heldUntilMs && !this.#isLooseEnd(process, request)) {
+    if (nowMs < heldUntilMs) {
       this.#report("INV8", `${process} sent ${((heldUntilMs - nowMs) / 1000).toFixed(3)} s before the Retry-After it was given had passed`);
     }
     const sizeBytes = request.body === undefined ? 0 : Buffer.byteLength(request.body);
@@ -66,26 +62,12 @@ export class RestraintWatch {
     this.#inFlight.set(process, (this.#inFlight.get(process) ?? 1) - 1);
   }
 
-  delivered(process: string, answer: Exchange, request: HttpRequest): void {
+  delivered(process: string, answer: Exchange): void {
     if (answer.kind !== "answer" || !ASKS_TO_WAIT.has(answer.status)) return;
     const waitMs = parseRetryAfter(answer.headers["retry-after"], answer.headers.date);
     if (waitMs === undefined) return;
     const untilMs = this.#nowMs() + waitMs;
-    if (kindOf(request) === "page" || pathOf(request) === SYNC_PATHS.handshake) {
-      this.#heldByReader.set(process, { untilMs, heardMs: this.#nowMs() });
-    }
     this.#heldUntilMs.set(process, Math.max(untilMs, this.#heldUntilMs.get(process) ?? 0));
-  }
-
-  /**
-   * A known gap: the sender looks whether it may send before it seals, and asks for what became of a batch as soon as that ended. When
-   * the reader of the feed was asked for time in between, it hears of it at its next turn.
-   */
-  #isLooseEnd(process: string, request: HttpRequest): boolean {
-    const hold = this.#heldByReader.get(process);
-    if (hold === undefined || hold.untilMs !== this.#heldUntilMs.get(process) || kindOf(request) === "page") return false;
-    const isQuestion = askedKey(request) !== null || pathOf(request) === SYNC_PATHS.changes;
-    return isQuestion || this.#nowMs() - hold.heardMs <= SENDER_TURN_MS;
   }
 
   #try(process: string, key: string, nowMs: number): void {

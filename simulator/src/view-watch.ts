@@ -28,8 +28,6 @@ export class ViewWatch {
   onSuspicion: (judge: () => void) => void = () => undefined;
   /** By life and thing: the newest version that was shown. */
   readonly #versions = new Map<string, Map<string, number>>();
-  /** By device: the newest moment of the feed of which it has a snapshot. */
-  readonly #asOf = new Map<string, number>();
   #told = 0;
 
   constructor(report: Report, operations: OperationsWatch, isAlone: boolean) {
@@ -61,7 +59,6 @@ export class ViewWatch {
         const { by, effectVersion, device, process } = record;
         const isInside = effectVersion !== null && effectVersion <= (version ?? 0);
         if (isInside || device === life.device) most += by;
-        if (isInside && this.mayBeDouble(life.device, record)) most += by;
         if (isInside || (effectVersion !== null && process === life.label && this.#binds(record))) least += by;
       }
       const facts = `${life.label} shows ${stands} for counter ${entityId} on version ${version ?? "none"}`;
@@ -98,20 +95,6 @@ export class ViewWatch {
         record,
       );
     }
-  }
-
-  /** A page of a snapshot came. */
-  snapshot(device: string, body: string): void {
-    const asOf = Number(/"as_of":(\d+)/.exec(body)?.[1] ?? 0);
-    this.#asOf.set(device, Math.max(asOf, this.#asOf.get(device) ?? 0));
-  }
-
-  /**
-   * A known gap: a snapshot does not say whose effects it contains. What was under way when it was read is shown on top of it until
-   * its answer comes.
-   */
-  mayBeDouble(device: string, { effectSeq, device: own }: Enqueued): boolean {
-    return own === device && effectSeq !== null && effectSeq <= (this.#asOf.get(device) ?? 0);
   }
 
   /** A page at rest against the disk under it. */

@@ -127,7 +127,7 @@ export class World {
     const sender = this.#sent.get(request)?.sender;
     for (const { seq, clientId, operationId, version } of changes) {
       this.journal.write("server", `commits change ${seq} by operation ${short(operationId ?? "none")}`);
-      this.operations.effect(operationId, version, seq);
+      this.operations.effect(operationId, version);
       if (sender !== undefined && clientId !== null) this.senders.effect(clientId, sender);
     }
   }

@@ -29,21 +29,18 @@ export type RandomBytes = (length: number) => Uint8Array;
 
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
-function format(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < 16; i++) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
-    text += HEX[bytes[i] as number];
-  }
-  return text;
+/** The UUID v4 of the 16 random bytes from `at` on (RFC 9562 §5.4). */
+export function uuidV4Of(bytes: Uint8Array, at = 0): string {
+  const hex = (index: number): string => HEX[bytes[at + index] as number] as string;
+  const version = HEX[((bytes[at + 6] as number) & 0x0f) | 0x40];
+  const variant = HEX[((bytes[at + 8] as number) & 0x3f) | 0x80];
+  const head = `${hex(0)}${hex(1)}${hex(2)}${hex(3)}-${hex(4)}${hex(5)}-${version}${hex(7)}-${variant}${hex(9)}`;
+  return `${head}-${hex(10)}${hex(11)}${hex(12)}${hex(13)}${hex(14)}${hex(15)}`;
 }
 
-/** A random UUID v4 (RFC 9562 §5.4). */
+/** A random UUID v4. */
 export function uuidV4(random: RandomBytes): string {
-  const bytes = random(16);
-  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
-  return format(bytes);
+  return uuidV4Of(random(16));
 }
 
 /**

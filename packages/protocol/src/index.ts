@@ -29,7 +29,7 @@ export type { AdminAction, AttemptResult, BreakerState, OperationState, SettledO
 export { fingerprint, fingerprintText } from "./fingerprint.ts";
 export type { FingerprintInput, Sha256Hex } from "./fingerprint.ts";
 export { parseIdempotencyKey } from "./idempotency-key.ts";
-export { isUuid, isUuidV4, uuidV4, uuidV7Maker } from "./ids.ts";
+export { isUuid, isUuidV4, uuidV4, uuidV4Of, uuidV7Maker } from "./ids.ts";
 export type { ClientId, EpochMs, IdempotencyKey, OperationId, RandomBytes, TraceId } from "./ids.ts";
 export { inspectDocument, inspectJson, inspectPayload, jsonDepth, utf8SizeBytes } from "./inspect-json.ts";
 export type { JsonLimits } from "./inspect-json.ts";

@@ -160,6 +160,11 @@ export interface SnapshotRow {
   readonly seq: number;
   readonly data: JsonObject;
 }
+export interface OwnProgress {
+  readonly client_id: string;
+  /** The last one consumed; 0: none. */
+  readonly op_number: number;
+}
 export interface SnapshotPage {
   readonly generation: string;
   /** On the first page: the seq from which changes must be replayed afterwards. */
@@ -170,5 +175,7 @@ export interface SnapshotPage {
   readonly cursor: string;
   /** Absent on the last page. */
   readonly next_page?: string;
+  /** The items contain what the asking client numbered up to here: also that of which it has no answer yet. */
+  readonly own?: OwnProgress;
   readonly items: readonly SnapshotRow[];
 }

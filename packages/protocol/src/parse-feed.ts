@@ -2,7 +2,7 @@ import { count, flag, listOf, name, objectOf, oneOf } from "./checks.ts";
 import { inspectDocument } from "./inspect-json.ts";
 import { isJsonObject } from "./json.ts";
 import { MAX_PAGE_ITEMS } from "./limits.ts";
-import type { Change, ChangeKind, ChangesPage, SnapshotPage, SnapshotRow } from "./messages.ts";
+import type { Change, ChangeKind, ChangesPage, OwnProgress, SnapshotPage, SnapshotRow } from "./messages.ts";
 import { accept, border, type Check, type Parsed, refuse } from "./parsed.ts";
 
 const kind: Check<ChangeKind> = /* @__PURE__ */ oneOf(["put", "del", "drop"]);
@@ -73,6 +73,10 @@ const snapshotRow: Check<SnapshotRow> = /* @__PURE__ */ objectOf((members) =>
   }),
 );
 
+const ownProgress: Check<OwnProgress> = /* @__PURE__ */ objectOf((members) =>
+  members.done({ client_id: members.need("client_id", name), op_number: members.need("op_number", count) }),
+);
+
 const snapshotPage: Check<SnapshotPage> = /* @__PURE__ */ objectOf((members) =>
   members.done({
     generation: members.need("generation", name),
@@ -80,6 +84,7 @@ const snapshotPage: Check<SnapshotPage> = /* @__PURE__ */ objectOf((members) =>
     ...members.may("until", count),
     cursor: members.need("cursor", cursor),
     ...members.may("next_page", cursor),
+    ...members.may("own", ownProgress),
     items: members.need("items", listOf(snapshotRow, MAX_PAGE_ITEMS)),
   }),
 );

@@ -8,7 +8,7 @@ export function demoCommand(terminal: Terminal, end: (code: ExitCode) => void): 
     .option("--port <number>", "of the server, which stays up afterwards (default: PORT, then 8080; 0 is any)", port)
     .addHelpText(
       "after",
-      "\nTold in the terminal, with real processes. Ctrl-C ends it and leaves nothing behind.\n\nExample:\n  guardian demo --port 8090",
+      "\nTold in the terminal, with real processes.\nCtrl-C ends it and leaves nothing behind.\n\nExample:\n  guardian demo --port 8090",
     )
     .action(async (options: { readonly port?: number }) => {
       const { tellStory } = await import("../story/story.ts");

@@ -45,7 +45,8 @@ describe("route", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (value) => {
         const rendered = render({ method: "POST", path: "/a/{v}/b" }, { v: value });
-        if (value === "." || value === "..") return expect(rendered.ok).toBe(false);
+        // Refused, above.
+        fc.pre(value !== "." && value !== "..");
         expect(path(rendered)).toMatch(/^\/a\/[^/?#]+\/b$/);
         expect(new URL(path(rendered), "https://x.example").pathname).toBe(path(rendered));
       }),

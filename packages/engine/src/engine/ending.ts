@@ -11,6 +11,7 @@ import { askBeforeFailing, type Cause, type End, endByLook, endByVerdict, type L
 import type { Exchange } from "../ports/index.ts";
 import { currentKey, type SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
+import type { Gate } from "./gate.ts";
 import type { Errand, Origin } from "./origin.ts";
 import { sentDocument } from "./rendering.ts";
 
@@ -28,10 +29,12 @@ interface Found {
 export class Ending {
   readonly #context: EngineContext;
   readonly #origin: Origin;
+  readonly #gate: Gate;
 
-  constructor(context: EngineContext, origin: Origin) {
+  constructor(context: EngineContext, origin: Origin, gate: Gate) {
     this.#context = context;
     this.#origin = origin;
+    this.#gate = gate;
   }
 
   /**
@@ -71,6 +74,8 @@ export class Ending {
   ): Promise<Settlement> {
     const { ask, ...rest } = settlement;
     if (ask === undefined) return settlement;
+    const held = this.#held();
+    if (held !== undefined) return { ...rest, ...held, moves: rest.moves };
     const cause: Cause = { why: "rejected", code: ask.verdict.code ?? "REQUEST_REJECTED" };
     const question = askBeforeFailing({
       why: "rejected",
@@ -109,6 +114,8 @@ export class Ending {
     if (move === undefined || capabilities.level < 4 || !capabilities.cancel) return settlement;
     const record = records[move.index] as SendableRecord;
     const key = currentKey(record.operation);
+    const held = this.#held();
+    if (held !== undefined) return { ...settlement, ...held, moves: settlement.moves.slice(0, at) };
     const asked = await this.#origin.cancel(errand, key);
     if (!asked.ok) {
       const unanswered = this.#settlement(record, { end: { kind: "origin_failing" }, finding: asked.finding }, strain);
@@ -125,6 +132,7 @@ export class Ending {
   async chargeIfReachable(errand: Errand, settlement: Settlement, strain: Strain): Promise<Settlement> {
     const { chargeIfReachable, ...rest } = settlement;
     if (chargeIfReachable === undefined) return settlement;
+    if (this.#gate.held() !== undefined) return rest;
     const path = errand.level === 4 ? `${SYNC_PATHS.changes}?limit=1` : "/";
     const exchange = await this.#origin.get(errand, path);
     const { retryAfterMs, code } = findingOfExchange(exchange);
@@ -157,6 +165,12 @@ export class Ending {
     const answered = await this.chargeIfReachable(errand, asked, strain);
     // What it was silent about may be a minute ago, in an outage that is over: the breaker closes, and the next silence is charged.
     return answered.charge === undefined ? answered : { ...NOTHING, breaker: "success" };
+  }
+
+  /** The reader was asked for time since the request went out: no question follows now. What it was about stays sealed. */
+  #held(): Settlement | undefined {
+    const held = this.#gate.held();
+    return held === undefined ? undefined : { ...NOTHING, wait: { delayMs: held.delayMs, reason: held.reason, wholeOrigin: false } };
   }
 
   async #end(errand: Errand, record: SendableRecord, cause: Cause, capabilities: Capabilities, strain: Strain): Promise<Settlement> {

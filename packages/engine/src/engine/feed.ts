@@ -1,15 +1,27 @@
 import type { Change, ChangesPage, SnapshotPage } from "@guardian-sync/protocol";
 import type { EntityDocument, FeedPosition, StateDetail } from "../format/index.ts";
 import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
+import type { Capabilities } from "../core/handshake.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
+import { fitPosition } from "../queue/feed-position.ts";
 import type { Lease } from "../queue/queue.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 
-/** Nothing was read yet. */
-export const FEED_BEGIN: FeedPosition = { seq: 0, epoch: 1, loading: {} };
 const AT_ONCE = 500;
+
+/**
+ * From its first call on the account's documents are kept for somebody who looks: what is acknowledged later stays in the view until
+ * its echo. Before the first handshake a feed is taken for granted; the handshake corrects that before anything is sent.
+ */
+export async function keepDocuments({ queue }: Pick<EngineContext, "queue">, account: AccountTag): Promise<void> {
+  await queue.change(account, undefined, ({ detail }, change) => {
+    if (detail.feed !== undefined) return;
+    const { feed: hasFeed = true } = (detail.handshake as Capabilities | undefined) ?? {};
+    change.putAccountDetail({ ...detail, feed: fitPosition(undefined, hasFeed) });
+  });
+}
 
 interface Incoming {
   readonly entityType: string;
@@ -21,16 +33,11 @@ interface Incoming {
   readonly isOwn: boolean;
 }
 
-/** The next snapshot replaces what is there: the history began anew, or the position was forgotten. What waits in the queue is kept. */
-export function beginAgain({ epoch }: FeedPosition): FeedPosition {
-  return { seq: 0, epoch: epoch + 1, loading: {} };
-}
-
 /** Writes a page of changes, the position behind it, and the end of what it contains, in one transaction. false: somebody was faster. */
 export function takeChanges(
   context: Pick<EngineContext, "queue">,
   account: AccountTag,
-  lease: Lease,
+  lease: Lease | undefined,
   asked: FeedPosition,
   page: ChangesPage,
   askedAt: number,
@@ -56,7 +63,7 @@ export function takeChanges(
 export function takeSnapshot(
   context: Pick<EngineContext, "queue">,
   account: AccountTag,
-  lease: Lease,
+  lease: Lease | undefined,
   asked: FeedPosition,
   page: SnapshotPage,
 ): Promise<boolean> {
@@ -70,6 +77,7 @@ export function takeSnapshot(
       isOwn: false,
     }));
     await putAll(context, view, change, incoming, asked.epoch);
+    await markContained(context, view, change, page);
     // Changes are replayed from the moment of the first page on: later pages may be newer than earlier ones.
     const cursor = asked.loading?.cursor ?? page.cursor;
     const asOf = asked.loading?.cursor === undefined ? (page.as_of ?? 0) : asked.seq;
@@ -151,11 +159,30 @@ async function retire(
   }
 }
 
+/** The snapshot was faster than the answer: its documents show what this client was executed up to a number. */
+async function markContained(
+  { queue }: Pick<EngineContext, "queue">,
+  view: AccountView,
+  change: ChangeSet,
+  { own, items }: SnapshotPage,
+): Promise<void> {
+  if (own === undefined || own.client_id !== view.detail.clientId || own.op_number === 0) return;
+  const shown = new Set(items.map(({ entity_type, entity_id }) => queue.entityTag(view.account, entity_type, entity_id)));
+  for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
+    const opNumber = operation.row?.opNumber ?? 0;
+    if (opNumber > 0 && opNumber <= own.op_number && shown.has(operation.entityTag)) markEchoed(change, operation);
+  }
+}
+
+function markEchoed(change: ChangeSet, operation: QueuedOperation): void {
+  change.touch(operation, { detail: { ...operation.detail, isEchoed: true } });
+}
+
 /** The feed was faster than the answer: the document shows it already, the answer still decides. */
 async function markEchoes(view: AccountView, change: ChangeSet, { changes }: ChangesPage): Promise<void> {
   const own = new Set(changes.flatMap(({ origin }) => (origin.client_id === view.detail.clientId ? [origin.operation_id] : [])));
   if (own.size === 0) return;
   for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
-    if (own.has(operation.content.id)) change.touch(operation, { detail: { ...operation.detail, isEchoed: true } });
+    if (own.has(operation.content.id)) markEchoed(change, operation);
   }
 }

@@ -47,6 +47,15 @@ export class Gate {
     return cooldownRemainingMs(this.#breaker, this.#now(), this.#context.settings.breaker);
   }
 
+  /**
+   * What is left of the time that the origin asked for, as far as this process knows; undefined: nothing. The last look before a
+   * request starts: the reader may have been asked since `check`.
+   */
+  held(): Closed | undefined {
+    const leftMs = this.#holdEnds - this.#context.platform.clock.monotonic();
+    return leftMs > 0 ? closed("retry_after", this.#now(), leftMs) : undefined;
+  }
+
   async check(view: AccountView): Promise<Closed | undefined> {
     const { settings, platform } = this.#context;
     await this.#load();
@@ -54,8 +63,8 @@ export class Gate {
     // A clock that was set back: what lies ahead begins now.
     this.#breaker = stepBreaker(this.#breaker, { type: "tick", now }, settings.breaker);
     if (platform.connectivity?.online() === false) return { reason: "offline", untilMs: null, delayMs: OFFLINE_PROBE_MS };
-    const holdMs = this.#holdEnds - platform.clock.monotonic();
-    if (holdMs > 0) return closed("retry_after", now, holdMs);
+    const held = this.held();
+    if (held !== undefined) return held;
     const breaker = breakerAllows(this.#breaker, now, settings.breaker);
     if (!breaker.allowed) return closed("breaker_open", now, breaker.retryInMs);
     const backoffMs = view.global.dueAt - now;

@@ -6,6 +6,7 @@ import { isOwn } from "../core/lease.ts";
 import { type PauseReason, type Settlement, settle, type Strain } from "../core/settlement.ts";
 import type { AccountTag, Exchange } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
+import { fitPosition } from "../queue/feed-position.ts";
 import type { Lease } from "../queue/queue.ts";
 import { comeBack } from "./comeback.ts";
 import type { EngineContext } from "./context.ts";
@@ -36,7 +37,7 @@ export class Greeter {
     this.#known = undefined;
   }
 
-  async greet(errand: Errand, account: AccountTag, lease: Lease, view: AccountView, strain: Strain): Promise<Greeting> {
+  async greet(errand: Errand, account: AccountTag, lease: Lease | undefined, view: AccountView, strain: Strain): Promise<Greeting> {
     if (this.#known?.account === account) return { kind: "ready", capabilities: this.#known.capabilities };
     const asked = await this.#origin.handshake(errand);
     if (!asked.ok) {
@@ -48,7 +49,7 @@ export class Greeter {
     return this.#adopt(account, lease, view, read.capabilities, asked.exchange, asked.value.server_time);
   }
 
-  async correctClock(account: AccountTag, lease: Lease, exchange: Exchange, serverTime?: string): Promise<void> {
+  async correctClock(account: AccountTag, lease: Lease | undefined, exchange: Exchange, serverTime?: string): Promise<void> {
     if (exchange.kind !== "answer") return;
     const measured = measureOffset({
       receivedAt: this.#context.platform.clock.now(),
@@ -93,7 +94,7 @@ export class Greeter {
 
   async #adopt(
     account: AccountTag,
-    lease: Lease,
+    lease: Lease | undefined,
     view: AccountView,
     capabilities: Capabilities,
     exchange: Exchange,
@@ -116,8 +117,10 @@ export class Greeter {
     }
     await this.correctClock(account, lease, exchange, serverTime);
     const isNews = await queue.change(account, lease, (now, change) => {
-      if (JSON.stringify(now.detail.handshake) !== JSON.stringify(capabilities))
-        change.putAccountDetail({ ...now.detail, handshake: capabilities as unknown as Json });
+      if (JSON.stringify(now.detail.handshake) === JSON.stringify(capabilities)) return;
+      // Before the first operation is sent: from its answer on, the view must know whether an echo will come.
+      const feed = now.detail.feed === undefined ? {} : { feed: fitPosition(now.detail.feed, capabilities.feed) };
+      change.putAccountDetail({ ...now.detail, ...feed, handshake: capabilities as unknown as Json });
     });
     if (isNews) await comeBack(this.#context, account, capabilities, lease);
     this.#known = { account, capabilities };

@@ -2,6 +2,7 @@ import type { JsonObject } from "@guardian-sync/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PlainRestBackend } from "../testing/tiny-backend.ts";
 import { failed, refused } from "../testing/scripted-transport.ts";
+import { TestQueue } from "../testing/test-queue.ts";
 import { TestWorld } from "../testing/test-world.ts";
 import { defineEntity, defineOperation } from "./definitions.ts";
 import type { EntityView, ListedEntity } from "./live-view.ts";
@@ -165,6 +166,33 @@ describe("the view", () => {
     expect(new Set(page.seen.slice(2).map(({ value }) => value?.count))).toEqual(new Set([0, 1]));
   });
 
+  test("O2 an increment is counted once, though a snapshot contains it before its answer comes", async () => {
+    world.backend.offers = { operations: ["device.addOne"] };
+    world.backend.feed.effects.set("device.addOne", ({ count }) => ({ count: Number(count) + 1 }));
+    world.backend.write("device", "d1", { count: 0 });
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    let release: (() => void) | undefined;
+    world.transport.next(OPS, async (request) => {
+      const answer = world.backend.answer(request);
+      // The history begins anew: everything is read again, without a word about whose effect it is.
+      world.backend.feed.generation = "g2";
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return answer;
+    });
+    await world.run(engine.run(addOne, { id: "d1" }).stored);
+    await world.advance(20_000);
+    expect(world.transport.to("/api/v1/sync/snapshot")).toHaveLength(2);
+    expect(page.now()).toMatchObject({ value: { count: 1 }, version: 2 });
+    release?.();
+    await world.advance(60_000);
+    expect(page.now()).toMatchObject({ value: { count: 1 }, syncState: "synced" });
+    expect(new Set(page.seen.slice(2).map(({ value }) => value?.count))).toEqual(new Set([0, 1]));
+  });
+
   test("a listener that throws harms nobody", async () => {
     const engine = await open();
     engine.entity(device, "d1").subscribe(() => {
@@ -187,6 +215,42 @@ describe("the view", () => {
     await world.advance(600_000);
     expect(world.transport.requests).toHaveLength(length);
     expect((await engine.status()).lock).toBeNull();
+  });
+});
+
+describe("two processes", () => {
+  test("O4 one that does not hold the lock reads by itself when it is asked to", async () => {
+    const [leader, other] = [await open(), await open()];
+    await world.run(leader.pull());
+    // It sends without an end, and looks at nothing: it keeps the lock, and reads nothing.
+    world.transport.always(OPS, "silence");
+    await update(leader, "d0", { on: true });
+    await world.advance(10);
+    const page = look(other, "d1");
+    await world.advance(100);
+    world.backend.write("device", "d1", { name: "lamp" });
+    await world.run(other.pull({ timeoutMs: 10_000 }));
+    expect(page.now()).toMatchObject({ value: { name: "lamp" } });
+    expect((await leader.status()).lock).toMatchObject({ mine: true });
+  });
+});
+
+describe("when nobody looks any more", () => {
+  test("Q7 what is acknowledged does not stay in the queue file for an echo that nobody reads", async () => {
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    page.off();
+    await world.advance(60_000);
+    for (let i = 0; i < 20; i++) await update(engine, "d1", { n: i });
+    await world.run(engine.drain());
+    await world.advance(10_000);
+    const { queue, account } = await TestQueue.open(world);
+    expect(await (await queue.view(account)).inPhase(["acked"], 0, 100)).toEqual([]);
+    expect((await engine.status()).lock).toBeNull();
+    const { length } = world.transport.requests;
+    await world.advance(600_000);
+    expect(world.transport.requests).toHaveLength(length);
   });
 });
 
@@ -306,6 +370,7 @@ describe("a backend without a feed", () => {
 
 describe("what the origin asks for", () => {
   const HELLO = "/api/v1/sync/handshake";
+  const CHANGES = "/api/v1/sync/changes";
   const later = refused(429, "RATE_LIMITED", undefined, { "retry-after": "600" });
 
   test("R2 a Retry-After that a reader was given with its handshake holds for the sender", async () => {
@@ -337,6 +402,48 @@ describe("what the origin asks for", () => {
     const page = look(engine, "d1");
     await world.advance(1000);
     expect(page.now().value).toEqual({ name: "lamp" });
+  });
+
+  test("A1 a reader whose second token is refused as well is given a third one after a wait", async () => {
+    const engine = await open();
+    await world.run(engine.pull());
+    world.backend.write("device", "d1", { name: "lamp" });
+    let serial = 1;
+    world.onForced = () => {
+      serial += 1;
+      world.session = { account: { space: "home", principal: "ada" }, token: `token-${serial}` };
+    };
+    world.transport.always(CHANGES, (request) =>
+      request.headers.Authorization === "Bearer token-3" ? world.backend.answer(request) : refused(401, "AUTH_REQUIRED")(request),
+    );
+    const page = look(engine, "d1");
+    await world.advance(120_000);
+    expect(page.now().value).toEqual({ name: "lamp" });
+    expect(world.asked.forced).toBe(2);
+  });
+
+  test("R2 a Retry-After that the reader was given while a request of the sender was under way holds for the question after it", async () => {
+    world.backend.write("device", "d1", { name: "lamp" });
+    const engine = await open();
+    const page = look(engine, "d1");
+    await world.run(engine.pull());
+    world.transport.next(OPS, async (request) => {
+      await new Promise<void>((resolve) => {
+        world.clock.schedule(10_000, resolve);
+      });
+      return world.backend.answer(request);
+    });
+    world.backend.judge = () => ({ status: 409, outcome: "conflict", error: { code: "CONFLICT", message: "somebody else wrote" } });
+    await update(engine, "d1", { on: true });
+    await world.advance(1000);
+    world.transport.next(CHANGES, later);
+    // The long poll ends, and the next one is refused; after that the answer comes, a conflict, which is to be sealed off.
+    world.backend.write("device", "d1", { name: "big lamp" });
+    await world.advance(500_000);
+    const heardAt = world.transport.to(CHANGES).at(-1)?.at ?? 0;
+    expect(world.transport.requests.filter(({ at }) => at > heardAt)).toEqual([]);
+    await world.advance(300_000);
+    expect(page.now()).toMatchObject({ value: { name: "big lamp", on: true }, syncState: "conflict" });
   });
 
   test("R2 a Retry-After that the sender was given while the reader was greeted holds for the reader", async () => {

@@ -7,6 +7,7 @@ import { type ChangeSet, stateOfOperation } from "../queue/change-set.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import type { EntityRef } from "./definitions.ts";
+import { keepDocuments } from "./feed.ts";
 
 /** One entity as a page shows it: what the server is known to hold, and what waits on top of it. */
 export interface EntityView<Document = JsonObject> {
@@ -275,8 +276,13 @@ export class LiveView {
       await queue.appender.settle();
       if (!this.isWatched) return;
       const account = this.#account();
+      let view = await queue.view(account);
+      if (view.detail.feed === undefined) {
+        // A disk that takes nothing now is not a reason to show nothing.
+        await keepDocuments(this.#context, account).catch(this.#report);
+        view = await queue.view(account);
+      }
       this.#missed = [];
-      const view = await queue.view(account);
       const documents = await allDocuments(view);
       const operations = await allOperations(view);
       const after = await queue.opened.store.readAccount(account);

@@ -10,7 +10,7 @@ import { type Errand, Origin } from "./origin.ts";
 import { Puller } from "./puller.ts";
 import { Sender } from "./sender.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
-import { type Standstill, type Turn, waiting } from "./turn.ts";
+import { type Standstill, type Turn, waiting, waitingFor } from "./turn.ts";
 
 /** While work waits, the engine looks around at least this often, whatever it waits for: a missed hint costs a minute, never a day. */
 const PROBE_EVERY_MS = 60_000;
@@ -48,7 +48,7 @@ export class Processor {
     this.#greeter = new Greeter(context, origin);
     this.puller = new Puller(context, { sessions, lock, gate: this.#gate, origin, greeter: this.#greeter });
     const isStopping = (): boolean => this.#stopping;
-    const ending = new Ending(context, origin);
+    const ending = new Ending(context, origin, this.#gate);
     this.#sender = new Sender(context, { sessions, lock, gate: this.#gate, origin, greeter: this.#greeter, ending, isStopping });
   }
 
@@ -217,11 +217,13 @@ export class Processor {
     const blocked = await this.#gate.check(view);
     if (blocked !== undefined) {
       const reason = blocked.reason === "backoff" && this.#sender.isOriginFailing ? "origin_failing" : blocked.reason;
-      return { kind: "rest", state: "waiting", work: true, ...blocked, reason };
+      return { ...waitingFor(blocked), reason };
     }
     const lock = await this.#lock.ensure("send");
     if (!lock.held) return waiting(lock.reason, lock.lookAgainInMs, this.#context.platform.clock.now());
 
+    const held = this.#gate.held();
+    if (held !== undefined) return waitingFor(held);
     const errand: Errand = { session, detail: view.detail, level: 4, lease: lock.lease };
     const greeting = await this.#greeter.greet(errand, account, lock.lease, view, this.#sender.strain(view));
     const mandate = { session, account, lease: lock.lease };

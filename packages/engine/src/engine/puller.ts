@@ -4,10 +4,11 @@ import { settle } from "../core/settlement.ts";
 import type { FeedPosition } from "../format/index.ts";
 import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
+import { beginAgain, fitPosition } from "../queue/feed-position.ts";
 import type { Lease } from "../queue/queue.ts";
 import { Abort } from "./abort.ts";
 import type { EngineContext } from "./context.ts";
-import { beginAgain, FEED_BEGIN, takeChanges, takeSnapshot } from "./feed.ts";
+import { keepDocuments, takeChanges, takeSnapshot } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Greeter } from "./greeter.ts";
 import { codeOf, type LockKeeper } from "./lock-keeper.ts";
@@ -113,10 +114,7 @@ export class Puller {
       this.#woken = false;
       const turn = await this.#turn().then(
         (done) => {
-          if (done.kind === "fresh") {
-            this.#faults = 0;
-            this.#refusals = 0;
-          }
+          if (done.kind === "fresh") this.#faults = 0;
           return done;
         },
         (error: unknown) => this.#fault(error),
@@ -163,45 +161,43 @@ export class Puller {
     const view = await queue.view(account);
     if (STOPPING.has(view.detail.pause?.reason ?? "")) return this.#idle(null);
     // Before anything holds this loop up: from here on what the sender hears of stays in the view until its echo.
-    if (view.detail.feed === undefined && (view.detail.handshake as Capabilities | undefined)?.feed === true)
-      await this.#putFeed(account, undefined, (feed) => feed ?? FEED_BEGIN);
+    if (view.detail.feed === undefined) await keepDocuments(this.#context, account);
     const closed = await gate.check(view);
     if (closed !== undefined && closed.reason !== "backoff") return { kind: "rest", delayMs: closed.delayMs };
     const held = await lock.ensure("pull");
-    // Another process reads, and the file tells what it found.
-    if (!held.held) return { kind: "rest", delayMs: POLL_MS };
+    // Another process reads, and the file tells what it found; whoever asks for it now cannot know when, and reads once by itself:
+    // a page counts only where the position has not moved meanwhile.
+    if (!held.held && this.#freshListeners.size === 0) return { kind: "rest", delayMs: POLL_MS };
+    const lease = held.held ? held.lease : undefined;
+    // The sender may have been asked for time meanwhile.
+    const asked = gate.held();
+    if (asked !== undefined) return { kind: "rest", delayMs: asked.delayMs };
     const strain = { failures: this.#faults, tlsFailures: 0, refusals: this.#refusals, policy: this.#context.settings.backoff };
-    const errand: Errand = { session, detail: view.detail, level: 4, lease: held.lease };
-    const greeting = await greeter.greet(errand, account, held.lease, view, strain);
+    const errand: Errand = { session, detail: view.detail, level: 4, ...(lease === undefined ? {} : { lease }) };
+    const greeting = await greeter.greet(errand, account, lease, view, strain);
     // The sender makes the same handshake, and carries out what it came to. What the origin asked for holds from now on.
     if (greeting.kind === "settle") {
       await gate.settled(account, greeting.settlement);
       // A sender that has nothing to send greets nobody, and asks for no new token.
-      if (greeting.settlement.refused === true && this.#refusals === 0) {
-        this.#refusals += 1;
-        await sessions.refresh();
-        return { kind: "again" };
-      }
+      if (greeting.settlement.refused === true && (await this.#hasNewToken())) return { kind: "again" };
       return { kind: "rest", delayMs: greeting.settlement.wait?.delayMs ?? POLL_MS };
     }
     if (!greeting.capabilities.feed) {
-      await this.#putFeed(account, held.lease, (feed) =>
-        feed?.fromAnswers === true ? feed : { seq: 0, epoch: (feed?.epoch ?? 0) + 1, fromAnswers: true },
-      );
+      await this.#putFeed(account, lease, (feed) => fitPosition(feed, false));
       this.#tellFresh();
       return this.#idle(null);
     }
-    return this.#read(errand, account, held.lease, await queue.view(account), greeting.capabilities);
+    return this.#read(errand, account, lease, await queue.view(account), greeting.capabilities);
   }
 
-  async #read(errand: Errand, account: AccountTag, lease: Lease, view: AccountView, { level }: Capabilities): Promise<Turn> {
+  async #read(errand: Errand, account: AccountTag, lease: Lease | undefined, view: AccountView, { level }: Capabilities): Promise<Turn> {
     const { platform, settings } = this.#context;
     // The sender may have been asked for time while this loop was greeted.
     const closed = await this.#parts.gate.check(view);
     if (closed !== undefined && closed.reason !== "backoff") return { kind: "rest", delayMs: closed.delayMs };
     const feed = view.detail.feed;
     if (feed === undefined || feed.fromAnswers === true) {
-      await this.#putFeed(account, lease, (now) => (now === undefined ? FEED_BEGIN : now.fromAnswers === true ? beginAgain(now) : now));
+      await this.#putFeed(account, lease, (now) => fitPosition(now, true));
       return { kind: "again" };
     }
     const types = [...settings.registry.entities.keys()].sort();
@@ -253,14 +249,28 @@ export class Puller {
 
   /** Behind an open breaker the page was the probe: the sender waits for what it came to. */
   async #answered(account: AccountTag): Promise<void> {
+    this.#refusals = 0;
     const { gate } = this.#parts;
     if (gate.breaker.kind === "closed") return;
     await gate.settled(account, { moves: [], failed: false, batch: "keep", breaker: "success" });
   }
 
-  async #refused(asked: Asked<unknown> & { readonly ok: false }, account: AccountTag, lease: Lease, feed: FeedPosition): Promise<Turn> {
+  /** Once for each try: when the new one is refused as well, the app is asked again only after the wait. */
+  async #hasNewToken(): Promise<boolean> {
+    const isFirst = this.#refusals === 0;
+    this.#refusals = isFirst ? 1 : 0;
+    if (isFirst) await this.#parts.sessions.refresh();
+    return isFirst;
+  }
+
+  async #refused(
+    asked: Asked<unknown> & { readonly ok: false },
+    account: AccountTag,
+    lease: Lease | undefined,
+    feed: FeedPosition,
+  ): Promise<Turn> {
     const { settings, platform } = this.#context;
-    const { gate, sessions } = this.#parts;
+    const { gate } = this.#parts;
     if (asked.finding.code === "CURSOR_EXPIRED") return this.#beginAgain(account, lease, feed);
     this.#isFresh = false;
     this.#faults += 1;
@@ -276,16 +286,12 @@ export class Puller {
       draws: { jitter: platform.random.fraction(), spread: platform.random.fraction() },
     });
     await gate.settled(account, settlement);
-    if (settlement.refused === true && this.#refusals === 0) {
-      this.#refusals += 1;
-      await sessions.refresh();
-      return { kind: "again" };
-    }
-    if (settlement.lockLost === true) await this.#parts.greeter.lockRefused(account, lease, this.#parts.lock);
+    if (settlement.refused === true && (await this.#hasNewToken())) return { kind: "again" };
+    if (settlement.lockLost === true && lease !== undefined) await this.#parts.greeter.lockRefused(account, lease, this.#parts.lock);
     return { kind: "rest", delayMs: settlement.wait?.delayMs ?? Math.min(FAULT_MAX_MS, FAULT_BASE_MS * 2 ** Math.min(6, this.#faults)) };
   }
 
-  async #beginAgain(account: AccountTag, lease: Lease, feed: FeedPosition): Promise<Turn> {
+  async #beginAgain(account: AccountTag, lease: Lease | undefined, feed: FeedPosition): Promise<Turn> {
     const { events } = this.#context;
     this.#isFresh = false;
     await this.#putFeed(account, lease, (now) => (now === undefined || now.epoch === feed.epoch ? beginAgain(feed) : now));

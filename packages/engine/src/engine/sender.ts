@@ -21,7 +21,7 @@ import type { Errand, Origin } from "./origin.ts";
 import { record } from "./recorder.ts";
 import { quarantineSealed, sealNext } from "./sealer.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
-import { type Turn, waiting } from "./turn.ts";
+import { type Turn, waiting, waitingFor } from "./turn.ts";
 
 /** For whom, under which lock, to a backend that can what. */
 export interface Mandate {
@@ -111,7 +111,9 @@ export class Sender {
     const again = asMuchAsGoes(sealed.filter(isSendable), limits);
     const [first] = again;
     if (first !== undefined) {
-      const { ending } = this.#parts;
+      const { ending, gate } = this.#parts;
+      const held = gate.held();
+      if (held !== undefined) return waitingFor(held);
       const ended = await ending.seek(errand, again, capabilities, this.strain(view));
       if (ended !== undefined) return this.carryOut(mandate, again.slice(0, 1), ended, 0);
       const suspect = this.#suspect;
@@ -262,10 +264,10 @@ export class Sender {
     return (await this.#mayStart(mandate)) === undefined;
   }
 
-  /** The last look before bytes leave: a token of the limiter, the same account, the same lease. Undefined: go. */
+  /** The last look before bytes leave: a token of the limiter, the same account, the same lease, no wish of the origin. Undefined: go. */
   async #mayStart({ session, lease }: Mandate): Promise<Turn | undefined> {
     const { platform, settings } = this.#context;
-    const { lock, sessions, isStopping } = this.#parts;
+    const { gate, lock, sessions, isStopping } = this.#parts;
     const token = takeToken(this.#bucket, platform.clock.monotonic(), settings.rateLimit);
     this.#bucket = token.state;
     if (token.waitMs > 0) return waiting("rate_limit", token.waitMs, platform.clock.now());
@@ -273,7 +275,9 @@ export class Sender {
     // What is asked from here on cannot change before the request starts.
     const isOurs = held.held && held.lease.fence === lease.fence;
     const { last } = sessions;
-    return isOurs && !isStopping() && last !== null && sameAccount(last.account, session.account) ? undefined : { kind: "again" };
+    if (!isOurs || isStopping() || last === null || !sameAccount(last.account, session.account)) return { kind: "again" };
+    const closed = gate.held();
+    return closed === undefined ? undefined : waitingFor(closed);
   }
 
   async #request(errand: Errand, records: readonly SendableRecord[]): Promise<Reply> {

@@ -113,8 +113,9 @@ export class SyncEngine {
       context.events.emit({ type: "connection", online });
       if (online) this.#processor.wake();
     });
-    this.#processor.onRest(() => {
+    this.#processor.onRest(({ reason }) => {
       void this.#measure();
+      if (reason === "empty" && this.#account !== undefined) void this.#viewing.readEchoes(this.#account);
     });
     // A sender that never rests is never measured; what it takes makes room all the same.
     this.#processor.onSealed = (count) => {

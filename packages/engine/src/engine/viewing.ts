@@ -1,6 +1,7 @@
 import { SyncError } from "@guardian-sync/protocol";
 import type { OperationContent } from "../format/index.ts";
 import type { AccountTag, Seq } from "../ports/index.ts";
+import { awaitsEcho } from "../queue/feed-position.ts";
 import type { EngineContext } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import type { EntityDefinition } from "./definitions.ts";
@@ -9,6 +10,7 @@ import type { Puller } from "./puller.ts";
 
 /** While somebody looks: how often the file is asked whether another process wrote, where the platform does not tell. */
 const LOOK_EVERY_MS = 1000;
+const ECHO_TIMEOUT_MS = 60_000;
 
 /** One document as it is shown. */
 export interface EntityHandle<Document> {
@@ -67,6 +69,24 @@ export class Viewing {
     } finally {
       this.#pulls -= 1;
       this.readOn();
+    }
+  }
+
+  /**
+   * Nobody looks, and something acknowledged waits for its echo: reads once, or what is acknowledged would stay in the queue file until
+   * somebody looks again.
+   */
+  async readEchoes(account: AccountTag): Promise<void> {
+    const isUnread = async (): Promise<boolean> => {
+      const view = await this.#context.queue.view(account);
+      return awaitsEcho(view.detail) && (await view.inPhase(["acked"], 0, 1)).length > 0;
+    };
+    try {
+      const isFree = (): boolean => !this.#closed && !this.#view.isWatched && this.#pulls === 0;
+      if (isFree() && (await isUnread()) && isFree()) await this.pull(ECHO_TIMEOUT_MS);
+    } catch (error) {
+      // Offline, or paused: the next time that nothing is left to send.
+      if (!(error instanceof SyncError && error.code === "TIMEOUT") && !this.#closed) this.report(error);
     }
   }
 

@@ -1,11 +1,14 @@
+import { uuidV4Of } from "@guardian-sync/protocol";
 import type { Random } from "../ports/index.ts";
 
 /** One system call serves 256 UUIDs; asked one by one they cost 30 times as much. */
 const POOL_BYTES = 4096;
+const UUID_BYTES = 16;
 
 export interface RandomSource {
   /** Overwrites all of `bytes`, of any length. */
   readonly fill: (bytes: Uint8Array<ArrayBuffer>) => void;
+  /** Where the platform makes UUIDs faster than they are made of `fill`. */
   readonly uuid?: () => string;
 }
 
@@ -31,6 +34,18 @@ export function pooledRandom({ fill, uuid }: RandomSource): Random {
     return bytes;
   }
 
+  /** Without bytes of its own: several are made for each operation. */
+  function ownUuid(): string {
+    if (used + UUID_BYTES > POOL_BYTES) {
+      fill(pool);
+      used = 0;
+    }
+    const text = uuidV4Of(pool, used);
+    pool.fill(0, used, used + UUID_BYTES);
+    used += UUID_BYTES;
+    return text;
+  }
+
   return {
     fraction() {
       const bytes = take(7);
@@ -39,6 +54,6 @@ export function pooledRandom({ fill, uuid }: RandomSource): Random {
       return value / 2 ** 53;
     },
     bytes: take,
-    ...(uuid === undefined ? {} : { uuid }),
+    uuid: uuid ?? ownUuid,
   };
 }

@@ -20,9 +20,13 @@ export async function readTail(tx: IDBTransaction): Promise<Seq> {
   return Math.max(tail, last === null ? 1 : (last.key as number) + 1) as Seq;
 }
 
-/** The tail with every operation counted, up to the end of the queue. */
-export async function countedTail(tx: IDBTransaction, account: AccountTag, nextSeq: Seq): Promise<AccountTailRecord> {
-  const tail = (await accountTail(tx, account)) ?? newTail(account);
+/** `tail` with every operation counted, up to the end of the queue. */
+export async function countedTail(
+  tx: IDBTransaction,
+  account: AccountTag,
+  tail: AccountTailRecord = newTail(account),
+  nextSeq: Seq,
+): Promise<AccountTailRecord> {
   return { account, total: tail.total + (await uncounted(tx, tail)), countedTo: nextSeq - 1, packed: 0 };
 }
 

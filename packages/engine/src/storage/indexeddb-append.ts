@@ -76,7 +76,7 @@ async function appendCounting(tx: IDBTransaction, segments: readonly NewSegment[
 }
 
 async function countAll(tx: IDBTransaction, account: AccountTag, nextSeq: Seq): Promise<void> {
-  const tail: AccountTailRecord = await countedTail(tx, account, nextSeq);
+  const tail: AccountTailRecord = await countedTail(tx, account, await accountTail(tx, account), nextSeq);
   tx.objectStore("account_tails").put(tail);
 }
 

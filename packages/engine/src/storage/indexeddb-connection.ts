@@ -1,5 +1,7 @@
 /// <reference lib="dom" />
 import type { SyncError } from "@guardian-sync/protocol";
+import type { Clock } from "../ports/index.ts";
+import { ChangeChannel } from "./indexeddb-channel.ts";
 import { asSyncError, closedUnderUs, deletedUnderUs, upgradedUnderUs } from "./indexeddb-errors.ts";
 import { readTail } from "./indexeddb-accounts.ts";
 import { ONLY, type StoreName } from "./indexeddb-layout.ts";
@@ -16,14 +18,14 @@ export interface Written<T> {
 export class IdbConnection {
   readonly name: string;
   readonly #db: IDBDatabase;
-  readonly #channel: BroadcastChannel | undefined;
+  readonly #channel: ChangeChannel | undefined;
   readonly #listeners = new Set<() => void>();
   #ownChanges = 0;
   #ownAppended = 0;
   /** Why there are no more transactions. */
   #end: SyncError | undefined;
 
-  constructor(db: IDBDatabase, name: string) {
+  constructor(db: IDBDatabase, name: string, clock: Clock) {
     this.#db = db;
     this.name = name;
     db.onversionchange = ({ newVersion }): void => {
@@ -31,8 +33,7 @@ export class IdbConnection {
     };
     db.onclose = (): void => this.#lose(closedUnderUs(name));
     if (typeof BroadcastChannel === "undefined") return;
-    this.#channel = new BroadcastChannel(`guardian-sync:${name}`);
-    this.#channel.onmessage = (): void => this.#tell();
+    this.#channel = new ChangeChannel(name, clock, () => this.#tell());
   }
 
   /** `value`, unless the connection has ended: for calls that need no transaction. */
@@ -119,7 +120,7 @@ export class IdbConnection {
 
   /** What was under way when the connection ended still completes; the channel is closed by then. */
   #announce(): void {
-    if (this.#end === undefined) this.#channel?.postMessage(null);
+    if (this.#end === undefined) this.#channel?.announce();
   }
 
   #tell(): void {

@@ -141,6 +141,20 @@ describe("a write to IndexedDB", () => {
     await expect.poll(() => told).toEqual(["two", "one"]);
     for (const { store } of [one, two]) await store.close();
   });
+
+  it("tells of a burst of writes in few messages, and of its end also when it closes right then", async () => {
+    const name = newName();
+    const [one, two] = [await open(name), await open(name)];
+    const world = worldOf(one);
+    const before = await two.store.dataVersion();
+    const heard: number[] = [];
+    two.watch?.(() => void two.store.dataVersion().then((version) => heard.push(version)));
+    for (let i = 0; i < 30; i++) await one.store.append([await world.segment(one, ann(one))]);
+    await one.store.close();
+    await expect.poll(() => heard.at(-1)).toBe(before + 30);
+    expect(heard.length).toBeLessThan(30);
+    await two.store.close();
+  });
 });
 
 describe("a database that goes away under the running app", () => {

@@ -5,13 +5,22 @@ import { answer, scan, startingWith, trimmed } from "./indexeddb-requests.ts";
 
 /** The small tables: lanes, entities, packs, the lock. */
 
+/** Few entities are held at a time: all lanes are one request, and each of a batch's is one of its own. */
+const FEW_LANES = 32;
+
 export async function readLanes(
   tx: IDBTransaction,
   account: AccountTag,
   lanes: readonly (EntityTag | "")[] | undefined,
 ): Promise<LaneRow[]> {
   const store = tx.objectStore("lanes");
-  if (lanes === undefined) return answer(store.getAll(startingWith(account)) as IDBRequest<LaneRow[]>);
+  const own = startingWith(account);
+  if (lanes === undefined) return answer(store.getAll(own) as IDBRequest<LaneRow[]>);
+  if (lanes.length > 1) {
+    const first = await answer(store.getAll(own, FEW_LANES) as IDBRequest<LaneRow[]>);
+    const wanted = new Set(lanes);
+    if (first.length < FEW_LANES) return first.filter(({ lane }) => wanted.has(lane));
+  }
   return each<LaneRow>(store, lanes, (lane) => [account, lane]);
 }
 

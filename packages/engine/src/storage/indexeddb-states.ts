@@ -1,9 +1,12 @@
 /// <reference lib="dom" />
-import type { AccountTag, Seq, StateRow, StatesQuery } from "../ports/index.ts";
+import type { AccountTag, Seq, SeqRange, StateRow, StatesQuery } from "../ports/index.ts";
 import type { StateIndex, StateRecord } from "./indexeddb-layout.ts";
 import { answer, scan, trimmed } from "./indexeddb-requests.ts";
+import { seqRuns } from "./seq-runs.ts";
 
 const LAST = Number.MAX_SAFE_INTEGER;
+/** Reading a record that nobody asked for costs a tenth of another request. */
+const READ_OVER = 8;
 
 export function putState(tx: IDBTransaction, { blockedBy, detail, ...row }: StateRow): void {
   const own = detail === null ? null : trimmed(detail);
@@ -11,8 +14,12 @@ export function putState(tx: IDBTransaction, { blockedBy, detail, ...row }: Stat
   tx.objectStore("states").put(record);
 }
 
-export function dropState(tx: IDBTransaction, account: AccountTag, seq: Seq): void {
-  tx.objectStore("states").delete([account, seq]);
+export function dropStates(tx: IDBTransaction, account: AccountTag, seqs: readonly Seq[]): void {
+  for (const run of seqRuns(seqs)) tx.objectStore("states").delete(within(account, run));
+}
+
+function within(account: AccountTag, { from, to }: SeqRange): IDBKeyRange {
+  return IDBKeyRange.bound([account, from], [account, to]);
 }
 
 export async function readStates(tx: IDBTransaction, query: StatesQuery): Promise<StateRow[]> {
@@ -25,10 +32,11 @@ export async function readStates(tx: IDBTransaction, query: StatesQuery): Promis
 
 async function pick(tx: IDBTransaction, query: StatesQuery, seqs: readonly Seq[]): Promise<StateRecord[]> {
   const { account, after = 0, upTo = LAST } = query;
-  const wanted = [...new Set(seqs)].filter((seq) => seq > after && seq <= upTo);
+  const wanted = new Set(seqs.filter((seq) => seq > after && seq <= upTo));
   const states = tx.objectStore("states");
-  const found = await Promise.all(wanted.map((seq) => answer(states.get([account, seq]) as IDBRequest<StateRecord | undefined>)));
-  return found.filter((record) => record !== undefined && isWanted(query, record)) as StateRecord[];
+  const runs = seqRuns([...wanted], READ_OVER);
+  const found = await Promise.all(runs.map((run) => answer(states.getAll(within(account, run)) as IDBRequest<StateRecord[]>)));
+  return found.flat().filter((record) => wanted.has(record.seq) && isWanted(query, record));
 }
 
 /** Where the records of a query lie together, in order of seq. */

@@ -21,7 +21,7 @@ import type {
 } from "../ports/index.ts";
 import { listAccounts, readAccount } from "./indexeddb-accounts.ts";
 import { Appender } from "./indexeddb-append.ts";
-import { applyCommit } from "./indexeddb-commit.ts";
+import { applyCommit, storesOf } from "./indexeddb-commit.ts";
 import type { IdbConnection } from "./indexeddb-connection.ts";
 import { checkIntegrity } from "./indexeddb-integrity.ts";
 import { FORMAT_VERSION, STORES, type StoreName } from "./indexeddb-layout.ts";
@@ -33,8 +33,6 @@ import { estimatedBytes } from "./indexeddb-size.ts";
 import { readStates } from "./indexeddb-states.ts";
 import { checkCommit, checkSegments } from "./refusals.ts";
 
-/** Not `keys`: what writes the queue cannot reach them. */
-const COMMIT_STORES: readonly StoreName[] = STORES.filter((name) => !["keys", "changes"].includes(name));
 const ACCOUNT_STORES: readonly StoreName[] = ["accounts", "account_tails", "account_details", "segments"];
 
 /** The queue in one IndexedDB database. Every call is one transaction; a write resolves when that has completed, strictly. */
@@ -57,7 +55,7 @@ export class IndexedDbStore implements QueueStore {
   }
   async commit(change: StoreCommit): Promise<CommitResult> {
     checkCommit(change);
-    return this.#db.write(COMMIT_STORES, (tx) => applyCommit(tx, change));
+    return this.#db.write(storesOf(change), (tx) => applyCommit(tx, change));
   }
 
   readAccount(account: AccountTag): Promise<AccountRow | undefined> {
@@ -73,9 +71,11 @@ export class IndexedDbStore implements QueueStore {
     return this.#db.read(["segments", "segment_lives"], (tx) => findSegments(tx, account, id));
   }
   readStates(query: StatesQuery): Promise<readonly StateRow[]> {
+    if (query.seqs?.length === 0) return this.#db.ifOpen([]);
     return this.#db.read(["states"], (tx) => readStates(tx, query));
   }
   readPacks(packIds: readonly string[]): Promise<readonly PackRow[]> {
+    if (packIds.length === 0) return this.#db.ifOpen([]);
     return this.#db.read(["packs", "pack_lives"], (tx) => readPacks(tx, packIds));
   }
   readLanes(account: AccountTag, lanes?: readonly (EntityTag | "")[]): Promise<readonly LaneRow[]> {

@@ -64,7 +64,7 @@ async function open(
   clock: Clock,
   random: Random,
 ): Promise<OpenedStore> {
-  const connection = new IdbConnection(await openDatabase(name, timeoutMs, clock), name);
+  const connection = new IdbConnection(await openDatabase(name, timeoutMs, clock), name, clock);
   try {
     const found = await readIdentity(connection);
     const keysFound = await findKeys(name, encryption, found);

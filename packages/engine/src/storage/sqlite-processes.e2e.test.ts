@@ -59,7 +59,8 @@ const OPEN = `
 const HOLD = `
   const lock = new FileLock(path + ".lock");
   await say(String(await lock.tryAcquire()));
-  setInterval(() => undefined, 1000);
+  // Held on to: the lock of an object that is collected is let go.
+  setInterval(() => lock, 1000);
 `;
 
 interface Running {

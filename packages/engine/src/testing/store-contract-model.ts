@@ -1,4 +1,3 @@
-import { NO_COUNTS } from "../core/conservation.ts";
 import { hexOf } from "../format/index.ts";
 import type { AccountTag, NewSegment, OpenedStore, QueueStore, ReceiptRow } from "../ports/index.ts";
 import { MemoryDisk, memoryStore } from "../storage/memory.ts";

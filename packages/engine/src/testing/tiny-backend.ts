@@ -41,7 +41,7 @@ export class TinyBackend {
     if (path === SYNC_PATHS.handshake) return answeredData(request, this.#handshake(request) as unknown as Json);
     if (path === SYNC_PATHS.ops) return this.#ops(request);
     if (path.startsWith(`${SYNC_PATHS.ops}/`)) return this.#verdict(request, path);
-    if (path === SYNC_PATHS.snapshot) return this.feed.snapshot(request);
+    if (path === SYNC_PATHS.snapshot) return this.feed.snapshot(request, this.#expected(request) - 1);
     if (path === SYNC_PATHS.changes && request.path.includes("cursor=")) return this.feed.changes(request);
     if (path === SYNC_PATHS.changes) return answered(200, { meta: echoOf(request), data: {} });
     return refused(404, "RESOURCE_NOT_FOUND")(request);
@@ -76,10 +76,14 @@ export class TinyBackend {
     };
   }
 
+  #expected(request: SeenRequest): number {
+    return this.expected.get(request.headers["X-Device-Id"] ?? "") ?? 1;
+  }
+
   #ops(request: SeenRequest): Exchange {
     const operations = operationsIn(request);
     const client = request.headers["X-Device-Id"] ?? "";
-    const expected = this.expected.get(client) ?? 1;
+    const expected = this.#expected(request);
     const first = operations.find((operation) => !this.ledger.has(operation.key));
     if (first?.op_number !== undefined && first.op_number !== expected) return refused(409, "OUT_OF_ORDER", { expected })(request);
     const rejected = new Set<string>();

@@ -76,7 +76,7 @@ export class TinyFeed {
     });
   }
 
-  snapshot(request: SeenRequest): Exchange {
+  snapshot(request: SeenRequest, opNumber: number): Exchange {
     const page = new URL(request.url).searchParams.get("page");
     const [asOf, first] = page === null ? [this.head, 0] : page.split(":").map(Number);
     const all = [...this.#documents.values()].filter(({ data }) => data !== null);
@@ -86,6 +86,7 @@ export class TinyFeed {
       generation: this.generation,
       cursor: this.#cursor(asOf as number),
       ...(page === null ? { as_of: asOf as number } : {}),
+      own: { client_id: request.headers["X-Device-Id"] ?? "", op_number: opNumber },
       ...(next < all.length ? { next_page: `${asOf}:${next}` } : { until: this.head }),
       items: items.map(({ entity_type, entity_id, version, seq, data }) => ({ entity_type, entity_id, version, seq, data })) as never,
     });

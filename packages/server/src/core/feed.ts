@@ -62,9 +62,12 @@ function withoutOthers(rows: readonly ChangeRow[], txn: number): readonly Change
   return rows.filter((row) => row.txn === txn);
 }
 
-/** `page` null is the first. @throws RequestRefused CURSOR_EXPIRED when the history was replaced between two pages. */
-export async function readSnapshot(tx: ReadTx, request: FeedRequest & { readonly page: PageToken | null }): Promise<SnapshotPage> {
-  const { page, filter, limit, now } = request;
+/** `page` null is the first; `clientId` null: an unnumbered reader. @throws RequestRefused CURSOR_EXPIRED when the history was replaced between two pages. */
+export async function readSnapshot(
+  tx: ReadTx,
+  request: FeedRequest & { readonly page: PageToken | null; readonly clientId: string | null },
+): Promise<SnapshotPage> {
+  const { page, clientId, filter, limit, now } = request;
   const space = await needSpace(tx, request.space);
   if (page !== null) {
     const { generation, asOf: seq } = page;
@@ -78,6 +81,7 @@ export async function readSnapshot(tx: ReadTx, request: FeedRequest & { readonly
   const read = await tx.entities(request.space, { after: page?.after ?? null, limit: limit + 1 });
   const rows = read.slice(0, limit);
   const last = rows.at(-1);
+  const client = clientId === null ? null : await tx.client(request.space, clientId);
   const end =
     read.length > limit && last !== undefined
       ? { next_page: formatPageToken({ generation, filter, asOf, after: { type: last.type, id: last.id } }) }
@@ -86,6 +90,7 @@ export async function readSnapshot(tx: ReadTx, request: FeedRequest & { readonly
     generation,
     ...(page === null ? { as_of: asOf } : {}),
     cursor: formatCursor({ generation, seq: asOf, filter }),
+    ...(clientId === null ? {} : { own: { client_id: clientId, op_number: client?.lastOpNumber ?? 0 } }),
     items: rows.flatMap((row) => snapshotRow(row, filter)),
     ...end,
   };

@@ -137,7 +137,8 @@ async function snapshot(exchange: Exchange): Promise<Reply> {
   const page = text === undefined ? null : parsePageToken(text);
   const data = await readSpace(exchange, async (tx, space) => {
     if (page === undefined) throw new RequestRefused(cursorExpired("this server cannot read the page token", space, now));
-    return await readSnapshot(tx, { space: session.space, filter: filterOf(query), limit: limitOf(query, deps.limits), page, now });
+    const limit = limitOf(query, deps.limits);
+    return await readSnapshot(tx, { space: session.space, filter: filterOf(query), limit, page, clientId: clientIdOf(exchange), now });
   });
   return { status: 200, data };
 }

@@ -192,6 +192,16 @@ export const feedCases: readonly ContractCase<OpenStorage>[] = [
     assert.equal(known.get(moved?.entity_id ?? ""), 2);
   }),
 
+  serverCase("a snapshot says up to which of its own numbers it contains what the client wrote", async (world) => {
+    const [ada, eve] = [world.client(), world.client()];
+    const own = async (client: ContractClient): Promise<number | undefined> => (await client.snapshot()).own?.op_number;
+    assert.equal(await own(ada), 0);
+    const batch = [1, 2].map((number) => ({ ...ada.operation(), op_number: number }));
+    await ada.ops(batch, { ordering: "global" });
+    assert.deepEqual((await ada.snapshot({ limit: "1" })).own, { client_id: ada.clientId, op_number: 2 });
+    assert.equal(await own(eve), 0);
+  }),
+
   serverCase("a snapshot has no tombstones and knows the seq of each row", async (world) => {
     const ada = world.client();
     await devices(ada, 2);
