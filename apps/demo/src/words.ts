@@ -77,6 +77,10 @@ export function queueInWords(status: Facts, isOnline: boolean, undecided: number
       return say("trouble", "Edits wait behind one that needs your decision, below.");
     case "another_process":
       return say("waiting", "Another tab of this device is sending. This one only looks on.");
+    case "code_loading":
+      return say("busy", `Getting ready to send ${count(all, "edit")}.`);
+    case "code_unavailable":
+      return kept("trouble", "A part of this page could not be loaded. Edits are kept; if it stays so, reload the page.");
     case "signed_out":
       return say("trouble", "Nobody is signed in, so nothing is sent.");
     default:
