@@ -49,7 +49,8 @@ function open(name: string): Promise<OpenedStore> {
 function fixNonces(): void {
   let count = 0;
   vi.spyOn(crypto, "getRandomValues").mockImplementation((array) => {
-    (array as unknown as Uint8Array).fill(0).set([(count += 1)]);
+    count += 1;
+    (array as unknown as Uint8Array).fill(0).set([count]);
     return array;
   });
 }
