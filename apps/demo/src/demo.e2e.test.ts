@@ -63,6 +63,15 @@ test("Q1 without a server the page opens again, with the edits that wait", async
   await page.evaluate(async () => {
     await navigator.serviceWorker.ready;
   });
+  // What the engine loads later is kept as well.
+  const scripts = await page.evaluate(async () => {
+    const urls = performance.getEntriesByType("resource").map(({ name }) => name);
+    return Promise.all(
+      urls.filter((one) => one.endsWith(".js")).map(async (one) => [one, (await caches.match(one)) !== undefined] as const),
+    );
+  });
+  expect(scripts.filter(([, isKept]) => !isKept)).toEqual([]);
+  expect(scripts.map(([name]) => name)).toContainEqual(expect.stringContaining("/assets/processing-"));
   const { port } = run;
   expect(await run.stop("SIGINT")).toBe(0);
   for (let n = 0; n < 3; n++) await warmer(page, "phone").click();

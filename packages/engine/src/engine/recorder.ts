@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject, type SyncErrorCode } from "@guardian-syn
 import type { OperationVerdict } from "../core/answer.ts";
 import { fold, type LiveOperation } from "../core/fold.ts";
 import { type State, stateOf } from "../core/lifecycle.ts";
-import { holdsEntity } from "../core/order.ts";
+import { holdsEntity } from "../core/holds-entity.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
 import type { EntityDocument, Receipt } from "../format/index.ts";
 import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
