@@ -259,8 +259,9 @@ export class Sender {
     if (first === undefined || faceOf(first.text) !== "sync") return false;
     const session = await this.#parts.sessions.current();
     if (session === null || session.token !== mandate.session.token) return false;
-    const view = await queue.view(mandate.account);
-    if (view.row.revision !== revision || (await this.#parts.gate.check(view)) !== undefined) return false;
+    const look = queue.view(mandate.account);
+    const [view, closed] = await Promise.all([look, this.#parts.gate.check(look)]);
+    if (view.row.revision !== revision || closed !== undefined) return false;
     return (await this.#mayStart(mandate)) === undefined;
   }
 
