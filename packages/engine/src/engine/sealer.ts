@@ -24,6 +24,8 @@ export interface SealRequest {
   readonly maxBytes: number;
   /** Entities in a request that has no answer yet: what was written against a version of one waits for it. */
   readonly behind?: ReadonlySet<EntityTag>;
+  /** With fewer that wait, nothing is sealed. */
+  readonly atLeast?: number;
 }
 export type SealResult =
   /** Bytes are fixed and durable. */
@@ -61,6 +63,7 @@ async function decide(
   change: ChangeSet,
   later: (tell: () => void) => void,
 ): Promise<SealResult> {
+  if (view.row.counts.pending < (request.atLeast ?? 0)) return { kind: "nothing" };
   const now = nowOf(context);
   const ready = await view.inPhase(["ready"], 0, request.maxOperations);
   // Everything that waits below the head goes before everything at or beyond it.

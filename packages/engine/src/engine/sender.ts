@@ -234,14 +234,12 @@ export class Sender {
 
   /** Only when a full request waits, and all goes well: a smaller one grows while the other is under way. */
   async #sealAhead({ account, lease, capabilities }: Mandate, underWay: readonly SendableRecord[]): Promise<Ahead | undefined> {
-    const { queue } = this.#context;
     const limits = this.#limits(capabilities);
     const [first] = underWay;
     const isSteady = this.#brake.proven && limits.maxOperations === tightest(this.#context.settings.batch, capabilities).maxOperations;
     if (!isSteady || first === undefined || faceOf(first.text) !== "sync" || underWay.length < limits.maxOperations) return undefined;
-    if ((await queue.view(account)).row.counts.pending < limits.maxOperations) return undefined;
     const behind = new Set<EntityTag>(underWay.map(({ operation }) => operation.entityTag));
-    const sealing = await sealNext(this.#context, { account, lease, capabilities, ...limits, behind });
+    const sealing = await sealNext(this.#context, { account, lease, capabilities, ...limits, behind, atLeast: limits.maxOperations });
     if (sealing.kind !== "sealed") return undefined;
     this.onSealed?.(sealing.records.length);
     return { records: sealing.records, revision: sealing.revision };
