@@ -13,12 +13,17 @@ export {
   type RequestTemplate,
   type StandardSchema,
 } from "./engine/definitions.ts";
+export type { ConflictedOperation, ServerDocument } from "./engine/conflicts.ts";
 export type { SyncEvent, SyncEventType } from "./engine/events.ts";
-export type { KeptOperation, Page, Selection } from "./engine/failed.ts";
+export type { KeptOperation, Selection } from "./engine/failed.ts";
 export type { EnqueueInput, RunOptions } from "./engine/intake.ts";
+export type { EntityView, ListedEntity } from "./engine/live-view.ts";
 export { Operation, type OperationStatus, type Settled, type VerdictKind } from "./engine/operation.ts";
 export type { BackendOptions, EngineOptions, Platform } from "./engine/options.ts";
+export type { Page } from "./engine/page.ts";
+export type { PendingOperation } from "./engine/pending.ts";
 export type { EngineStatus } from "./engine/status.ts";
 export { type DrainResult, SyncEngine } from "./engine/sync-engine.ts";
+export type { EntitiesHandle, EntityHandle } from "./engine/viewing.ts";
 export type { SyncEngineOptions } from "./open-engine.ts";
 export type { StoreAdapter } from "./ports/index.ts";

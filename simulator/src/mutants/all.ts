@@ -5,7 +5,7 @@ import { newKeyPerTry } from "./keys.ts";
 import type { Mutant } from "./mutant.ts";
 import { ignoresRetryAfter } from "./patience.ts";
 import { appliesAgainOnReload } from "./reload.ts";
-import { cursorBySequence, retireBeforeEcho } from "./view.ts";
+import { cursorBySequence, noVersionGuard, retireBeforeEcho } from "./view.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   newKeyPerTry,
@@ -18,6 +18,7 @@ export const MUTANTS: readonly Mutant[] = [
   appliesAgainOnReload,
   retireBeforeEcho,
   cursorBySequence,
+  noVersionGuard,
 ];
 
 export function mutantNamed(name: string): Mutant | undefined {

@@ -22,9 +22,11 @@ export interface MutantMemory {
   /** Key → the one that travels in its place. */
   readonly replaced: Map<string, string>;
   promisedSeq: number;
+  /** Of entities, as they were read last. */
+  readonly bodies: Map<string, Uint8Array>;
 }
 export function newMemory(): MutantMemory {
-  return { firstSentBy: new Map(), replaced: new Map(), promisedSeq: 0 };
+  return { firstSentBy: new Map(), replaced: new Map(), promisedSeq: 0, bodies: new Map() };
 }
 
 /** A deliberately wrong engine, made by spoiling what it stands on. The oracle must find it out. */

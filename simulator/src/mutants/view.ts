@@ -1,7 +1,8 @@
 import { isJsonObject, type Json, type JsonObject, SYNC_PATHS } from "@guardian-sync/protocol";
 import type { Exchange, HttpRequest } from "guardian-sync/testing";
+import type { Change } from "../gated-store.ts";
 import { pathOf, withResults } from "../wire.ts";
-import { type Mutant, transportLike } from "./mutant.ts";
+import { type Mutant, storeLike, transportLike } from "./mutant.ts";
 
 export const retireBeforeEcho: Mutant = {
   name: "retire before echo",
@@ -24,6 +25,45 @@ export const cursorBySequence: Mutant = {
       return withPage(answer, { ...page, cursor, to_seq: seq, has_more: seq < page.head_seq });
     }),
 };
+
+/** The guard compares with what the file holds: a reader that finds nothing there takes whatever comes. */
+export const noVersionGuard: Mutant = {
+  name: "no version guard",
+  wrong: "a page is applied over documents that are newer than it",
+  store: (inner, { memory }) =>
+    storeLike(inner, {
+      readEntities: async (...args) => {
+        const rows = await inner.readEntities(...args);
+        for (const { entityTag, body } of rows) if (body !== null) memory.bodies.set(entityTag, body);
+        return rows.map((row) => ({ ...row, body: null }));
+      },
+      // What was hidden from the reader is not lost by it.
+      commit: (change: Change) => {
+        const { putEntities } = change;
+        if (putEntities === undefined) return inner.commit(change);
+        return inner.commit({
+          ...change,
+          putEntities: putEntities.map((row) => ({ ...row, body: row.body ?? memory.bodies.get(row.entityTag) ?? null })),
+        });
+      },
+    }),
+  // It takes a snapshot that lasts to meet what is newer, and a replay that comes in pieces: one thing at a time, the documents slowly.
+  // The engine as it is does not mind.
+  transport: (inner, { clock }) =>
+    transportLike(inner, async (request) => {
+      const isSnapshot = pathOf(request) === SYNC_PATHS.snapshot;
+      if (!isSnapshot && pathOf(request) !== SYNC_PATHS.changes) return inner.exchange(request);
+      const url = new URL(request.url);
+      url.searchParams.set("limit", "1");
+      const answer = await inner.exchange({ ...request, url: url.href });
+      // What asks for time is heard at once.
+      if (isSnapshot && answer.kind === "answer" && answer.status === 200)
+        await new Promise<void>((resolve) => clock.schedule(SLOW_MS, resolve));
+      return answer;
+    }),
+};
+
+const SLOW_MS = 4000;
 
 /** Where a cursor of the server carries its number: `c1:generation:seq:filter`. */
 const CURSOR_SEQ = 2;

@@ -1,12 +1,13 @@
 import { formatIso, SyncError } from "@guardian-sync/protocol";
 import type { State } from "../core/lifecycle.ts";
-import { holdsEntity } from "../core/order.ts";
+import { holdsEntity } from "../core/holds-entity.ts";
 import { type HistoryEntry, MAX_HISTORY } from "../format/index.ts";
 import type { AccountTag, Phase, Seq } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import { type DeskContext, factsOf, nowOf } from "./context.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { resend } from "./resend.ts";
+import { type Page, pageOf } from "./page.ts";
 import { finishReleases, release } from "./recorder.ts";
 
 /** An operation that waits for a person. Its payload is the app's own; it is never logged. */
@@ -16,6 +17,7 @@ export interface KeptOperation {
   readonly type: string;
   readonly entityType: string;
   readonly entityId: string;
+  /** As it was queued: the document, or the patch; of a declared operation `{ input, patch }`. */
   readonly payload: unknown;
   readonly key: string;
   readonly traceId: string;
@@ -25,12 +27,6 @@ export interface KeptOperation {
   readonly lastError: string | null;
   readonly enqueuedAt: string;
   readonly changedAt: string;
-}
-export interface Page {
-  /** Rows after this seq. */
-  readonly after?: number;
-  /** At most 500. Default 50. */
-  readonly limit?: number;
 }
 export interface Selection {
   readonly ids?: readonly string[];
@@ -60,9 +56,9 @@ export class FailedList {
   }
 
   async list(page: Page = {}, phases: readonly Phase[] = FAILED): Promise<readonly KeptOperation[]> {
+    const { after, limit } = pageOf(page);
     const view = await this.#context.queue.view(this.#account());
-    const operations = await view.inPhase(phases, (page.after ?? 0) as Seq, Math.min(500, page.limit ?? 50));
-    return operations.map(keptOf);
+    return (await view.inPhase(phases, after, limit)).map(keptOf);
   }
 
   /**
@@ -222,7 +218,7 @@ export class FailedList {
   }
 }
 
-function keptOf(operation: QueuedOperation): KeptOperation {
+export function keptOf(operation: QueuedOperation): KeptOperation {
   const { content, detail, row, seq } = operation;
   return {
     seq,

@@ -7,7 +7,7 @@ import { type ChangeSet, stateOfOperation } from "../queue/change-set.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import type { EntityRef } from "./definitions.ts";
-import { keepDocuments } from "./feed.ts";
+import { keepDocuments } from "./keep-documents.ts";
 
 /** One entity as a page shows it: what the server is known to hold, and what waits on top of it. */
 export interface EntityView<Document = JsonObject> {
@@ -76,6 +76,8 @@ export class LiveView {
   /** Changes that came while the file was read. */
   #missed: { readonly change: ChangeSet; readonly revision: number }[] = [];
   #watchers = 0;
+  /** How many groups of operations have been stored since the engine was opened. */
+  #stored = 0;
 
   constructor(context: EngineContext, account: () => AccountTag, report: (error: unknown) => void) {
     this.#context = context;
@@ -132,6 +134,7 @@ export class LiveView {
     if (!this.isWatched) return;
     const account = this.#account();
     const put = (seqs: readonly Seq[] | undefined): void => {
+      if (seqs !== undefined) this.#stored += 1;
       contents.forEach((content, index) => {
         const node = this.#nodeOf(this.#context.queue.entityTag(account, content.entityType, content.entityId), content);
         const known = node.operations.get(content.id);
@@ -276,6 +279,7 @@ export class LiveView {
       await queue.appender.settle();
       if (!this.isWatched) return;
       const account = this.#account();
+      const stored = this.#stored;
       let view = await queue.view(account);
       if (view.detail.feed === undefined) {
         // A disk that takes nothing now is not a reason to show nothing.
@@ -286,7 +290,8 @@ export class LiveView {
       const documents = await allDocuments(view);
       const operations = await allOperations(view);
       const after = await queue.opened.store.readAccount(account);
-      // Read one by one: when the queue moved meanwhile, the pieces are not of one moment.
+      // Read one by one: when the queue moved meanwhile, the pieces are not of one moment. What is appended moves no revision.
+      if (stored !== this.#stored) continue;
       if ((after?.revision ?? 0) !== view.row.revision || account !== this.#account()) continue;
       if (account !== this.#shownAccount) this.#moveTo(account);
       this.#replace(documents, operations, view.row.revision);
@@ -297,7 +302,11 @@ export class LiveView {
   /** Somebody else is signed in: who looks at one document looks at theirs from now on. */
   #moveTo(account: AccountTag): void {
     this.#shownAccount = account;
-    this.#nodes.clear();
+    // What is on its way to their own disk stays.
+    for (const [tag, node] of this.#nodes) {
+      if (tag === this.#tagOf(account, node.ref)) node.text = "";
+      else this.#nodes.delete(tag);
+    }
     // Every list is told, also of what is not there any more.
     for (const type of this.#lists.keys()) this.#staleTypes.add(type);
     for (const { ref } of this.#watches.values()) this.#touched.add(this.#nodeOf(this.#tagOf(account, ref), ref));

@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject, type SyncErrorCode } from "@guardian-syn
 import type { OperationVerdict } from "../core/answer.ts";
 import { fold, type LiveOperation } from "../core/fold.ts";
 import { type State, stateOf } from "../core/lifecycle.ts";
-import { holdsEntity } from "../core/order.ts";
+import { holdsEntity } from "../core/holds-entity.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
 import type { EntityDocument, Receipt } from "../format/index.ts";
 import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
@@ -101,7 +101,7 @@ async function move(
   { verdict, elapsedMs, known: entities, documents }: Answered,
   told: (() => void)[],
 ): Promise<State> {
-  const { code, status, version, commitSeq } = verdict;
+  const { code, status, version, commitSeq, current } = verdict;
   if (verdict.event === "unseal") return unseal(context, change, operation);
   const lastError = code === null ? undefined : errorText(code, status, verdict.message);
   const state = change.move(operation, verdict.event, {
@@ -111,6 +111,7 @@ async function move(
       ...(status === undefined ? {} : { status }),
       ...(lastError === undefined ? {} : { lastError }),
       ...(isRefusal(verdict) ? { rejected: true } : {}),
+      ...(verdict.event === "conflict" && current !== undefined ? { current: { version: current.version, data: current.data } } : {}),
       ...(verdict.step === "succeed"
         ? { acked: { ...(version === undefined ? {} : { version }), ...(commitSeq === undefined ? {} : { commitSeq }) } }
         : {}),

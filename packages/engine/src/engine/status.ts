@@ -4,7 +4,7 @@ import type { LockRow, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { EngineContext } from "./context.ts";
 import { nowOf } from "./context.ts";
-import type { Processor } from "./processor.ts";
+import type { ProcessingKeeper } from "./processing-keeper.ts";
 
 export interface EngineStatus {
   readonly state: "stopped" | "idle" | "waiting" | "paused" | "sending";
@@ -34,18 +34,17 @@ export interface EngineStatus {
   readonly connection: "online" | "offline";
   readonly account: { readonly space: string; readonly principal: string } | null;
   readonly paused: { readonly reason: string; readonly by: string; readonly at: number } | null;
+  /** How far the server's clock is ahead of this one; null while nothing was measured. Order does not depend on it. */
+  readonly clockOffsetMs: number | null;
+  /** The browser may delete the queue when space runs short. Never true outside browsers. */
+  readonly isEvictable: boolean;
 }
 
-export async function statusOf(
-  context: EngineContext,
-  view: AccountView | undefined,
-  processor: Processor,
-  holdsLock: boolean,
-): Promise<EngineStatus> {
+export async function statusOf(context: EngineContext, view: AccountView | undefined, processing: ProcessingKeeper): Promise<EngineStatus> {
   const { queue, platform } = context;
   const lock = await queue.opened.store.readLock();
   const counts = view?.row.counts ?? NO_COUNTS;
-  const standstill = processor.standstill;
+  const standstill = processing.standstill;
   const pause = view?.detail.pause;
   const state = pause !== undefined ? "paused" : (standstill?.state ?? "sending");
   const reason = pause?.reason ?? standstill?.reason;
@@ -64,12 +63,14 @@ export async function statusOf(
     enqueued: counts.enqueued,
     conserved: conserved(counts).ok,
     oldestPendingAgeMs: view === undefined ? null : await oldestPendingAgeMs(view, nowOf(context)),
-    level: processor.capabilities?.level ?? null,
-    lock: lockOf(lock, holdsLock),
-    breaker: { state: processor.gate.breaker.kind, cooldownRemainingMs: processor.gate.cooldownRemainingMs() },
+    level: processing.level,
+    lock: lockOf(lock, processing.holdsLock),
+    breaker: processing.breaker,
     connection: platform.connectivity?.online() === false ? "offline" : "online",
     account: view === undefined ? null : { space: view.detail.space, principal: view.detail.principal },
     paused: pause ?? null,
+    clockOffsetMs: view?.detail.clockOffsetMs ?? null,
+    isEvictable: (await queue.opened.isEvictable?.()) ?? false,
   };
 }
 

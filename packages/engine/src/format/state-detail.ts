@@ -1,8 +1,10 @@
-import { type Json, MAX_LAST_ERROR_CHARS } from "@guardian-sync/protocol";
+import { type Json, type JsonObject, MAX_LAST_ERROR_CHARS } from "@guardian-sync/protocol";
 import { Fields } from "./fields.ts";
 
 /** Events of one operation that are remembered: the last of them. */
 export const MAX_HISTORY = 20;
+/** A longer document is left to the change feed: rows are read many at a time. */
+const MAX_CURRENT_CHARS = 65_536;
 
 export interface HistoryEntry {
   /** Epoch ms. */
@@ -35,6 +37,8 @@ export interface StateDetail {
   readonly isEchoed?: boolean;
   /** Where an archived one goes back to. */
   readonly archivedFrom?: "failed" | "parked";
+  /** What stood on the server instead, by the answer that made it a conflict. Without `data`: it was too long. */
+  readonly current?: { readonly version: number; readonly data?: JsonObject | null };
   readonly data?: Json;
 }
 
@@ -44,19 +48,21 @@ export function parseStateDetail(value: Json): StateDetail {
   for (const name of ["key", "lastError", "code"]) fields.optional(name, "string");
   fields.optional("status", "number");
   for (const name of ["rejected", "cancelWanted", "skewCorrected", "isEchoed"]) fields.optional(name, "boolean");
-  fields.optional("acked", "object");
+  for (const name of ["acked", "current"]) fields.optional(name, "object");
   fields.optionalTexts("supersedes");
   const history = fields.get("history");
   if (history !== undefined && !Array.isArray(history)) fields.fail("history");
   return value as unknown as StateDetail;
 }
 
-/** Keeps the last entries of the history and the beginning of the error: the row stays small whatever happens. */
+/** Keeps the last entries of the history, the beginning of the error, and no long document: the row stays small whatever happens. */
 export function encodeStateDetail(detail: StateDetail): Json {
-  const { history, lastError } = detail;
+  const { history, lastError, current } = detail;
+  const isLong = current?.data != null && JSON.stringify(current.data).length > MAX_CURRENT_CHARS;
   return {
     ...detail,
     ...(history !== undefined && history.length > MAX_HISTORY ? { history: history.slice(-MAX_HISTORY) } : {}),
     ...(lastError !== undefined && lastError.length > MAX_LAST_ERROR_CHARS ? { lastError: lastError.slice(0, MAX_LAST_ERROR_CHARS) } : {}),
+    ...(isLong ? { current: { version: current.version } } : {}),
   } as unknown as Json;
 }

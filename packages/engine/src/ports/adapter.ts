@@ -19,6 +19,8 @@ export interface OpenedStore {
    * one moment that outlast a call.
    */
   readonly freeze?: () => Promise<QueueStore>;
+  /** Whether the platform may delete the queue when space runs short. Absent where it never does. */
+  readonly isEvictable?: () => Promise<boolean>;
 }
 
 /** What `sqliteStore(…)`, `memoryStore(…)` return: a store that is not open yet. */

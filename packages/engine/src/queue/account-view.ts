@@ -1,5 +1,5 @@
 import { stateOf } from "../core/lifecycle.ts";
-import { holdsEntity } from "../core/order.ts";
+import { holdsEntity } from "../core/holds-entity.ts";
 import {
   type AccountDetail,
   decodeReceipts,

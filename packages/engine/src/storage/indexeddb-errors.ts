@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 import { SyncError, type SyncErrorCode } from "@guardian-sync/protocol";
 
 interface Meaning {
@@ -7,6 +8,8 @@ interface Meaning {
   readonly whatToDo: string;
   readonly userMessage?: string;
 }
+
+const UNREADABLE_TO_USER = "What this app keeps in your browser is damaged and cannot be read. Nothing was deleted: please report it.";
 
 const ENDED: Meaning = {
   code: "STORAGE_UNAVAILABLE",
@@ -20,19 +23,23 @@ const FAILED: Meaning = {
   retryable: true,
   what: "the browser could not read or write it",
   whatToDo: "Nothing was written. Check the disk, and try again.",
+  userMessage:
+    "The browser could not read or write what this app keeps in it. Reload the page; if that does not help, restart the browser.",
 };
 const REFUSED: Meaning = {
   code: "STORAGE_UNAVAILABLE",
   retryable: false,
   what: "the browser refuses storage to this page (a private window, blocked site data, or a sandboxed frame)",
   whatToDo: "Nothing was written. Allow this site to store data, or use a normal window.",
-  userMessage: "Your browser does not let this site store data. Allow it in the browser's settings, or use a normal window.",
+  userMessage:
+    "Your browser does not let this site store data, so nothing that you do here could be kept. Allow it in the browser's settings, or use a normal window.",
 };
 const DAMAGED: Meaning = {
   code: "STORAGE_CORRUPT",
   retryable: false,
   what: "records are damaged, or do not have the shape of a queue",
   whatToDo: "Nothing was written. Export what can be read, then delete the database.",
+  userMessage: UNREADABLE_TO_USER,
 };
 
 /** By the name of a DOMException (https://www.w3.org/TR/IndexedDB/#exceptions). */
@@ -67,7 +74,19 @@ export function asSyncError(error: unknown, name: string): unknown {
   return named(MEANINGS, error, name);
 }
 export function asOpenError(error: unknown, name: string): unknown {
-  return named(OPEN_MEANINGS, error, name);
+  return named(isStorageDenied() ? { ...OPEN_MEANINGS, UnknownError: REFUSED } : OPEN_MEANINGS, error, name);
+}
+
+/**
+ * Where a user blocks a site's data, Chromium opens no database, with the same `UnknownError` as on a broken disk; but there the name
+ * alone of the other storage throws. It is null in a WebView without storage, and absent in workers.
+ */
+function isStorageDenied(): boolean {
+  try {
+    return typeof localStorage === "object" && localStorage === null;
+  } catch {
+    return true;
+  }
 }
 
 function named(meanings: Readonly<Record<string, Meaning>>, error: unknown, name: string): unknown {
@@ -92,7 +111,7 @@ function unavailable(message: string, userMessage?: string, retryable = false): 
 export function noIndexedDb(name: string): SyncError {
   return unavailable(
     `The queue database ${name} cannot be made: there is no IndexedDB here. Use a browser that has it, or another store.`,
-    "This browser cannot store data for this site.",
+    "This browser cannot store data for this site, so nothing that you do here could be kept. Use a normal window, or another browser.",
   );
 }
 export function openTookTooLong(name: string, isBlocked: boolean, timeoutMs: number): SyncError {
@@ -102,27 +121,29 @@ export function openTookTooLong(name: string, isBlocked: boolean, timeoutMs: num
         "This app was updated. Close its other tabs, then reload this one.",
         true,
       )
-    : unavailable(`The queue database ${name} did not open within ${timeoutMs} ms. Nothing was changed: try again.`, undefined, true);
+    : unavailable(
+        `The queue database ${name} did not open within ${timeoutMs} ms. Nothing was changed: try again.`,
+        "What this app keeps in your browser did not open in time. Nothing was changed: reload the page.",
+        true,
+      );
 }
-
-const RELOAD = "The data that this app keeps in your browser was removed or closed. Reload the page.";
 
 export function deletedUnderUs(name: string): SyncError {
   return unavailable(
     `The queue database ${name} was deleted under the running app: by another tab, or by clearing the site's data. What had not been sent is gone with it. Open the store again (reload the page): that makes a new one.`,
-    RELOAD,
+    "What this app kept in your browser was removed, with the changes that had not been sent. Reload the page to begin anew.",
   );
 }
 export function closedUnderUs(name: string): SyncError {
   return unavailable(
     `The queue database ${name} was closed under the running app: the browser cleared the site's data, or lost its storage. Open the store again (reload the page).`,
-    RELOAD,
+    "The browser closed what this app keeps in it, perhaps because the site's data was cleared. Reload the page.",
   );
 }
 export function upgradedUnderUs(name: string): SyncError {
   return unavailable(
     `The queue database ${name} is being upgraded by a tab with a newer version of the app, so it was closed here. Nothing is lost: reload the page, which opens the store again.`,
-    "This app was updated in another tab. Reload the page.",
+    "This app was updated in another tab. Nothing is lost. Reload the page.",
   );
 }
 export function newerStore(name: string, found: number | undefined, known: number): SyncError {
@@ -130,17 +151,23 @@ export function newerStore(name: string, found: number | undefined, known: numbe
   return new SyncError(
     "STORE_NEWER",
     `The queue database ${name} has ${format}; this version of guardian-sync reads up to ${known}. Nothing was changed: update guardian-sync, and what is queued will be sent.`,
+    {
+      userMessage:
+        "A newer version of this app has been used in this browser. Nothing is lost. Reload the page, or close all its tabs and open it again.",
+    },
   );
 }
 export function foreignDatabase(name: string): SyncError {
   return new SyncError(
     "STORAGE_CORRUPT",
     `The database ${name} belongs to another program, or is damaged: it is no queue. Nothing was changed: give the queue a name of its own.`,
+    { userMessage: UNREADABLE_TO_USER },
   );
 }
 export function lostIdentity(name: string): SyncError {
   return new SyncError(
     "STORAGE_CORRUPT",
     `The queue database ${name} has lost its identity. Nothing was changed: keep the database, and export what can be read.`,
+    { userMessage: UNREADABLE_TO_USER },
   );
 }

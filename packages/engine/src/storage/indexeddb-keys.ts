@@ -62,6 +62,6 @@ export async function findKeys(
   throw new SyncError(
     "WRONG_KEY",
     `The queue database ${name} is encrypted, and its key is not in this browser: the app gave it (encryption: { key }), or it was cleared. Nothing was changed. Open the store with that key; if it is lost, nobody can read what is queued: keep the database for the case that it turns up, and start another one.`,
-    { userMessage: "The changes kept on this device cannot be read, because their key is missing." },
+    { userMessage: "The changes kept on this device cannot be read, because their key is missing. Nothing was deleted." },
   );
 }

@@ -5,6 +5,7 @@ import { IdbConnection } from "./indexeddb-connection.ts";
 import { establish, type Identity, newIdentity, readIdentity } from "./indexeddb-identity.ts";
 import { checkEncryption, findKeys, type FoundKeys, type IndexedDbEncryption } from "./indexeddb-keys.ts";
 import { openDatabase } from "./indexeddb-open.ts";
+import { askToPersist, isEvictable } from "./indexeddb-persistence.ts";
 import { IndexedDbStore } from "./indexeddb-store.ts";
 import { webKeyRing } from "./key-ring-web.ts";
 import { webLock } from "./web-lock.ts";
@@ -19,6 +20,11 @@ export interface IndexedDbStoreOptions {
   readonly encryption?: IndexedDbEncryption;
   /** How long opening waits for tabs that keep an older version open, before it fails with `STORAGE_UNAVAILABLE`. */
   readonly openTimeoutMs?: number;
+  /**
+   * Ask at opening that the browser never deletes the queue by itself. Default false, because Firefox asks the person: an app does
+   * better to call `navigator.storage.persist()` when they press something and see why. `status().isEvictable` says how it is.
+   */
+  readonly persist?: boolean;
 }
 
 const OPEN_TIMEOUT_MS = 10_000;
@@ -27,17 +33,27 @@ const OPEN_TIMEOUT_MS = 10_000;
  * A queue in one IndexedDB database (every commit strict). Several tabs and workers of one site may open the same one.
  * @throws TypeError for options that make no sense.
  */
-export function indexedDbStore({ name, encryption, openTimeoutMs = OPEN_TIMEOUT_MS }: IndexedDbStoreOptions): StoreAdapter {
+export function indexedDbStore({
+  name,
+  encryption,
+  openTimeoutMs = OPEN_TIMEOUT_MS,
+  persist = false,
+}: IndexedDbStoreOptions): StoreAdapter {
   if (typeof name !== "string" || name === "") {
     throw new TypeError(`option name: give the database a name, got ${JSON.stringify(name)}`);
   }
   if (!Number.isInteger(openTimeoutMs) || openTimeoutMs < 1) {
     throw new TypeError(`option openTimeoutMs: give a whole number >= 1, got ${openTimeoutMs}`);
   }
+  if (typeof persist !== "boolean") throw new TypeError(`option persist: give true or false, got ${JSON.stringify(persist)}`);
   checkEncryption(encryption);
   return {
     description: `indexeddb ${name}`,
-    open: ({ clock, random }) => open(name, encryption, openTimeoutMs, clock, random),
+    open: async ({ clock, random }) => {
+      const opened = await open(name, encryption, openTimeoutMs, clock, random);
+      if (persist) void askToPersist();
+      return opened;
+    },
   };
 }
 
@@ -58,7 +74,7 @@ async function open(
     const store = new IndexedDbStore(connection, identity.storeId);
     const { watch } = connection;
     const fastLock = webLock(`guardian-sync:${name}`);
-    return { store, keys, tagKey, fastLock, notices: keysFound.notices, ...(watch === undefined ? {} : { watch }) };
+    return { store, keys, tagKey, fastLock, notices: keysFound.notices, isEvictable, ...(watch === undefined ? {} : { watch }) };
   } catch (error) {
     connection.close();
     throw error;
