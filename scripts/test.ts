@@ -20,6 +20,7 @@ const GATES: readonly Gate[] = [
   { name: "type-aware lint", command: ["oxlint", "--type-aware", "--quiet", "."] },
   { name: "imports", command: ["node", "scripts/check-imports.ts"] },
   { name: "dead code", command: ["knip", "--no-progress"] },
+  { name: "size of a page", command: ["node", "scripts/check-size.ts"] },
   { name: "packages", command: ["node", "scripts/check-packages.ts"], needs: "types" },
   {
     name: TESTS,

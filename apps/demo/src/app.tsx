@@ -1,5 +1,6 @@
 import type { DemoDevice } from "./device.ts";
 import { DeviceCard } from "./device-card.tsx";
+import { Keeping } from "./keeping.tsx";
 import { ServerCard } from "./server-card.tsx";
 import type { DemoServerModel } from "./server-model.ts";
 
@@ -26,6 +27,7 @@ export function App({ devices, server }: { readonly devices: readonly DemoDevice
         Each device is an engine of its own, with its own queue in this browser’s IndexedDB (<code>demo-phone</code>,{" "}
         <code>demo-tablet</code>
         ). The page opens without a network, too.
+        <Keeping />
       </footer>
     </>
   );

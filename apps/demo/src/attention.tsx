@@ -1,4 +1,4 @@
-import type { KeptOperation } from "guardian-sync";
+import type { ConflictedOperation, KeptOperation } from "guardian-sync";
 import type { DemoDevice, OpenView } from "./device.ts";
 import { count, editInWords, failureInWords } from "./words.ts";
 
@@ -6,22 +6,21 @@ const MAX_SHOWN = 3;
 
 /** What needs a person: each with what happened, and what can be done about it. */
 export function Attention({ device, view }: { readonly device: DemoDevice; readonly view: OpenView }) {
-  const { failed, conflicts, devices } = view;
-  const shownName = (id: string): string | undefined => devices.find(({ entityId }) => entityId === id)?.value?.name;
+  const { failed, conflicts } = view;
   return (
     <>
       {conflicts.map((operation) => (
-        <Conflict key={operation.id} operation={operation} device={device} name={shownName(operation.entityId)} />
+        <Conflict key={operation.id} operation={operation} device={device} />
       ))}
       {failed.slice(0, MAX_SHOWN).map((operation) => (
         <div className="notice trouble" key={operation.id} data-failed={operation.id}>
           <h3>{editInWords(operation, device.nameOf(operation.entityId))}: not done</h3>
           <p>{failureInWords(operation)}</p>
           <div className="actions">
-            <button type="button" onClick={() => device.retry(operation.id)}>
+            <button type="button" onClick={andStay(device, () => device.retry(operation.id))}>
               Try again
             </button>
-            <button type="button" onClick={() => device.discard(operation.id)}>
+            <button type="button" onClick={andStay(device, () => device.discard(operation.id))}>
               Give it up
             </button>
           </div>
@@ -31,10 +30,10 @@ export function Attention({ device, view }: { readonly device: DemoDevice; reado
         <div className="notice trouble">
           <h3>{count(failed.length - MAX_SHOWN, "more edit was", "more edits were")} not done</h3>
           <div className="actions">
-            <button type="button" onClick={() => device.retry(...idsOf(failed))}>
+            <button type="button" onClick={andStay(device, () => device.retry(...idsOf(failed)))}>
               Try all {failed.length} again
             </button>
-            <button type="button" onClick={() => device.discard(...idsOf(failed))}>
+            <button type="button" onClick={andStay(device, () => device.discard(...idsOf(failed)))}>
               Give all {failed.length} up
             </button>
           </div>
@@ -44,23 +43,30 @@ export function Attention({ device, view }: { readonly device: DemoDevice; reado
   );
 }
 
+/** What is pressed here goes away by that: whoever came by keyboard goes on from the head of the card, not of the page. */
+export function andStay({ name }: DemoDevice, act: () => void): () => void {
+  return () => {
+    act();
+    document.getElementById(name)?.focus();
+  };
+}
+
 function idsOf(operations: readonly KeptOperation[]): readonly string[] {
   return operations.map(({ id }) => id);
 }
 
 interface ConflictProps {
-  readonly operation: KeptOperation;
+  readonly operation: ConflictedOperation;
   readonly device: DemoDevice;
-  /** As it is shown now; undefined: it is gone. */
-  readonly name: string | undefined;
 }
-function Conflict({ operation, device, name }: ConflictProps) {
-  const { name: mine } = (operation.payload ?? {}) as { readonly name?: string };
-  const giveUp = (): void => device.discard(operation.id);
-  if (operation.type !== "UPDATE" || mine === undefined || name === undefined) {
+function Conflict({ operation, device }: ConflictProps) {
+  const { type, entityId, payload, server } = operation;
+  const { name: mine } = (payload ?? {}) as { readonly name?: string };
+  const giveUp = andStay(device, () => device.discard(operation.id));
+  if (type !== "UPDATE" || mine === undefined || server?.value === null) {
     return (
       <div className="notice conflict" data-conflict={operation.id}>
-        <h3>{editInWords(operation, device.nameOf(operation.entityId))}: too late</h3>
+        <h3>{editInWords(operation, device.nameOf(entityId))}: too late</h3>
         <p>
           The device was removed elsewhere before this edit arrived, so there is nothing left to change. It is kept until you give it up.
         </p>
@@ -72,19 +78,28 @@ function Conflict({ operation, device, name }: ConflictProps) {
       </div>
     );
   }
+  const theirs = typeof server?.value?.name === "string" ? server.value.name : undefined;
+  const isOtherName = theirs !== undefined && theirs !== mine;
   return (
     <div className="notice conflict" data-conflict={operation.id}>
-      <h3>Two names for one device</h3>
+      <h3>{isOtherName ? "Two names for one device" : "It was changed elsewhere"}</h3>
       <p>
-        You called it <b>{mine}</b>, and meanwhile it was changed elsewhere. The server has overwritten nothing: both are kept until you
-        choose.
+        You called it <b>{mine}</b>.{" "}
+        {isOtherName ? (
+          <>
+            Meanwhile it was called <b>{theirs}</b> elsewhere.
+          </>
+        ) : (
+          "Meanwhile it was changed elsewhere."
+        )}{" "}
+        Nothing was overwritten: both are kept until you choose.
       </p>
       <div className="actions">
-        <button type="button" className="primary" onClick={() => device.insist(operation)}>
+        <button type="button" className="primary" onClick={andStay(device, () => device.insist(operation))}>
           Use “{mine}”
         </button>
         <button type="button" onClick={giveUp}>
-          Keep the other
+          {isOtherName ? `Keep “${theirs}”` : "Keep the other"}
         </button>
       </div>
     </div>

@@ -1,11 +1,12 @@
 import { type FormEvent, useState, useSyncExternalStore } from "react";
-import { Attention } from "./attention.tsx";
+import { andStay, Attention } from "./attention.tsx";
 import type { DemoDevice, OpenView } from "./device.ts";
 import { DeviceRow } from "./device-row.tsx";
 import { Icon } from "./icon.tsx";
+import { ProblemNotice } from "./problem-notice.tsx";
 import { Queue } from "./queue.tsx";
 import { Toggle } from "./toggle.tsx";
-import { type DeviceKind, KINDS, kindOf, stateInWords, type Values } from "./words.ts";
+import { clockInWords, type DeviceKind, KINDS, kindOf, type Values } from "./words.ts";
 
 const TITLES = { phone: "Phone", tablet: "Tablet" } as const;
 
@@ -17,7 +18,10 @@ export function DeviceCard({ device }: { readonly device: DemoDevice }) {
     <section className={`card device ${isOffline ? "is-offline" : ""}`} aria-labelledby={device.name} data-device={device.name}>
       <div className="card-head">
         <Icon name={device.name} />
-        <h2 id={device.name}>{title}</h2>
+        {/* Takes the focus when what had it goes away. */}
+        <h2 id={device.name} tabIndex={-1}>
+          {title}
+        </h2>
         {view.phase === "open" ? (
           <Toggle
             label={`${title}: network`}
@@ -29,11 +33,7 @@ export function DeviceCard({ device }: { readonly device: DemoDevice }) {
       </div>
       {view.phase === "opening" ? <p className="quiet">Opening the queue of this device …</p> : null}
       {view.phase === "broken" ? (
-        <div className="notice trouble" role="alert">
-          <h3>This device could not open its queue</h3>
-          <p>{view.message}</p>
-          <p>Nothing was deleted. Close other tabs of this demo, and reload the page.</p>
-        </div>
+        <ProblemNotice problem={view.problem} action="Reload the page" onAction={() => location.reload()} />
       ) : null}
       {view.phase === "open" ? <Open device={device} view={view} /> : null}
     </section>
@@ -42,29 +42,18 @@ export function DeviceCard({ device }: { readonly device: DemoDevice }) {
 
 function Open({ device, view }: { readonly device: DemoDevice; readonly view: OpenView }) {
   const { rooms, devices, refusal, status } = view;
+  const clock = clockInWords(status.clockOffsetMs);
   const roomIds = new Set(rooms.map(({ entityId }) => entityId));
   const homeless = devices.filter(({ value }) => !roomIds.has(value?.room_id ?? ""));
   return (
     <>
-      <Queue view={view} onMany={() => makeMany(device, view)} onResume={() => device.resume()} />
+      <Queue view={view} nameOf={(id) => device.nameOf(id)} onMany={() => makeMany(device, view)} onResume={() => device.resume()} />
       {refusal === null ? null : (
-        <div className="notice trouble" role="alert">
-          <p>{refusal}</p>
-          <button type="button" onClick={() => device.dismissRefusal()}>
-            Close
-          </button>
-        </div>
+        <ProblemNotice problem={refusal} action="Close" onAction={andStay(device, () => device.dismissRefusal())} />
       )}
+      {clock === null ? null : <p className="notice calm">{clock}</p>}
       <Attention device={device} view={view} />
-      {rooms.length === 0 && devices.length === 0 ? (
-        <p className="empty">
-          {status.level === null && !view.isOnline
-            ? "Nothing has been read from the server yet. Bring this device online once, and it knows the home from then on."
-            : status.level === null
-              ? "Reading the home from the server …"
-              : "This home is empty. Add its first device below."}
-        </p>
-      ) : null}
+      {rooms.length === 0 && devices.length === 0 ? <p className="empty">{emptyInWords(view)}</p> : null}
       {rooms.map(({ entityId, value }) => {
         const here = devices.filter((one) => one.value?.room_id === entityId);
         return (
@@ -81,7 +70,7 @@ function Open({ device, view }: { readonly device: DemoDevice; readonly view: Op
       })}
       {homeless.length === 0 ? null : (
         <div className="room">
-          <h3>Elsewhere</h3>
+          <h3>In no room</h3>
           <ul className="rows">
             {homeless.map((one) => (
               <DeviceRow key={one.entityId} device={device} shown={one} />
@@ -89,7 +78,7 @@ function Open({ device, view }: { readonly device: DemoDevice; readonly view: Op
           </ul>
         </div>
       )}
-      {rooms.length === 0 ? null : <AddDevice device={device} view={view} />}
+      {rooms.length === 0 && !view.hasRead ? null : <AddDevice device={device} view={view} />}
     </>
   );
 }
@@ -98,7 +87,7 @@ function AddDevice({ device, view }: { readonly device: DemoDevice; readonly vie
   const [name, setName] = useState("");
   const [kind, setKind] = useState<DeviceKind>("lamp");
   const [room, setRoom] = useState("");
-  const roomId = view.rooms.some(({ entityId }) => entityId === room) ? room : (view.rooms[0]?.entityId ?? "");
+  const roomId = view.rooms.some(({ entityId }) => entityId === room) ? room : view.rooms[0]?.entityId;
   const add = (event: FormEvent): void => {
     event.preventDefault();
     if (name.trim() === "") return;
@@ -123,22 +112,31 @@ function AddDevice({ device, view }: { readonly device: DemoDevice; readonly vie
             ))}
           </select>
         </label>
-        <label>
-          Room
-          <select value={roomId} onChange={({ target }) => setRoom(target.value)}>
-            {view.rooms.map(({ entityId, value }) => (
-              <option key={entityId} value={entityId}>
-                {value?.name ?? entityId}
-              </option>
-            ))}
-          </select>
-        </label>
+        {roomId === undefined ? null : (
+          <label>
+            Room
+            <select value={roomId} onChange={({ target }) => setRoom(target.value)}>
+              {view.rooms.map(({ entityId, value }) => (
+                <option key={entityId} value={entityId}>
+                  {value?.name ?? entityId}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
         <button type="submit" className="primary">
           Add
         </button>
       </form>
     </details>
   );
+}
+
+function emptyInWords({ isOnline, hasRead, isLate }: OpenView): string {
+  if (hasRead) return "This home is empty. Add its first device below.";
+  if (!isOnline) return "Nothing has been read from the server yet. Bring this device online once, and it knows the home from then on.";
+  if (isLate) return "The server does not answer. This device goes on trying by itself, and shows the home as soon as it has been read.";
+  return "Reading the home from the server …";
 }
 
 const MANY = 20;
@@ -149,7 +147,7 @@ function makeMany(device: DemoDevice, { devices }: OpenView): void {
   for (let n = 0; n < MANY && usable.length > 0; n++) {
     const { entityId, value } = usable[n % usable.length] as (typeof usable)[number];
     const state = nextState(value?.state ?? {}, kindOf(value?.device_type) ?? "lamp", Math.floor(n / usable.length));
-    device.change(entityId, state, `${value?.name ?? entityId} to ${stateInWords(state)}`);
+    device.change(entityId, state);
   }
 }
 

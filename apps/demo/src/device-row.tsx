@@ -1,13 +1,14 @@
 import type { Device } from "@guardian-sync/example-home/schemas";
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
-import type { DemoDevice, Shown } from "./device.ts";
+import type { ListedEntity } from "guardian-sync";
+import type { DemoDevice } from "./device.ts";
 import { Icon } from "./icon.tsx";
 import { Toggle } from "./toggle.tsx";
-import { degrees, kindOf, stateInWords } from "./words.ts";
+import { kindOf, stateInWords } from "./words.ts";
 
 interface RowProps {
   readonly device: DemoDevice;
-  readonly shown: Shown<Device>;
+  readonly shown: ListedEntity<Device>;
 }
 
 export function DeviceRow({ device, shown }: RowProps) {
@@ -32,7 +33,7 @@ export function DeviceRow({ device, shown }: RowProps) {
           <div className="row-words">
             <span className="row-name">{name}</span>
             <span className="row-state">
-              {isGone ? "removed elsewhere" : stateInWords(value?.state)}
+              <span>{isGone ? "removed elsewhere" : stateInWords(value?.state)}</span>
               <SyncNote syncState={syncState} pending={pending} isGone={isGone} />
             </span>
           </div>
@@ -48,10 +49,10 @@ export function DeviceRow({ device, shown }: RowProps) {
   );
 }
 
-function SyncNote({ syncState, pending, isGone }: Pick<Shown<Device>, "syncState" | "pending"> & { readonly isGone: boolean }) {
+function SyncNote({ syncState, pending, isGone }: Pick<ListedEntity<Device>, "syncState" | "pending"> & { readonly isGone: boolean }) {
   if (syncState === "conflict") return <span className="note conflict">{isGone ? "an edit came too late" : "two versions"}</span>;
   if (syncState === "failed") return <span className="note failed">an edit failed</span>;
-  return pending === 0 ? null : <span className="note pending">{pending} not confirmed yet</span>;
+  return pending === 0 ? null : <span className="note pending">{pending} pending</span>;
 }
 
 const ROUND = 10;
@@ -73,7 +74,7 @@ function Control({
       const now = typeof target === "number" ? target : 20;
       const set = (to: number): void => {
         const next = Math.min(30, Math.max(5, Math.round(to * ROUND) / ROUND));
-        if (next !== now) device.change(id, { target: next }, `${name} to ${degrees(next)}`);
+        if (next !== now) device.change(id, { target: next });
       };
       return <Stepper less={`${name}: cooler`} more={`${name}: warmer`} onLess={() => set(now - 0.5)} onMore={() => set(now + 0.5)} />;
     }
@@ -81,15 +82,13 @@ function Control({
       const now = typeof position === "number" ? position : 0;
       const set = (to: number): void => {
         const next = Math.min(100, Math.max(0, to));
-        if (next !== now) device.change(id, { position: next }, `${name} to ${next} % closed`);
+        if (next !== now) device.change(id, { position: next });
       };
       return <Stepper less={`${name}: open more`} more={`${name}: close more`} onLess={() => set(now - 20)} onMore={() => set(now + 20)} />;
     }
     case "lamp":
     case undefined:
-      return (
-        <Toggle label={name} isOn={on === true} onChange={(next) => device.change(id, { on: next }, `${name} ${next ? "on" : "off"}`)} />
-      );
+      return <Toggle label={name} isOn={on === true} onChange={(next) => device.change(id, { on: next })} />;
   }
 }
 

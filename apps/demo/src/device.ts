@@ -6,74 +6,76 @@ import {
   updateDeviceState,
 } from "@guardian-sync/example-home/client";
 import type { Device, Room } from "@guardian-sync/example-home/schemas";
-import { createSyncEngine, type EngineStatus, type KeptOperation, type Operation, type SyncEngine } from "guardian-sync";
+import {
+  type ConflictedOperation,
+  createSyncEngine,
+  type EngineStatus,
+  type KeptOperation,
+  type ListedEntity,
+  type Operation,
+  type PendingOperation,
+  type SyncEngine,
+} from "guardian-sync";
 import { indexedDbStore } from "guardian-sync/indexeddb";
-import { Labels } from "./labels.ts";
 import { SwitchedNetwork } from "./network.ts";
+import { editProblem, type Problem, queueProblem } from "./problems.ts";
 import { signInOf } from "./sign-in.ts";
 import { DEVICE_HEADER } from "./state.ts";
 import { type DeviceKind, KINDS, type Values } from "./words.ts";
 
 export type DeviceName = "phone" | "tablet";
 
-/** One document of the view, with how far it is from the server's. */
-export interface Shown<Document> {
-  readonly entityId: string;
-  readonly value: Document | null;
-  readonly syncState: "synced" | "pending" | "failed" | "conflict";
-  readonly version: number | null;
-  readonly pending: number;
-}
-/** An edit that waits, in words. */
-export interface Waiting {
-  readonly id: string;
-  readonly text: string;
-  readonly isSealed: boolean;
-}
 export interface OpenView {
   readonly phase: "open";
   /** The switch in the page; the browser's own network may be down all the same. */
   readonly isSwitchedOn: boolean;
   readonly isOnline: boolean;
   readonly status: EngineStatus;
-  readonly rooms: readonly Shown<Room>[];
-  readonly devices: readonly Shown<Device>[];
-  readonly waiting: readonly Waiting[];
+  readonly rooms: readonly ListedEntity<Room>[];
+  readonly devices: readonly ListedEntity<Device>[];
+  /** The first of those that wait, or are under way. */
+  readonly waiting: readonly PendingOperation[];
   readonly failed: readonly KeptOperation[];
-  readonly conflicts: readonly KeptOperation[];
+  readonly conflicts: readonly ConflictedOperation[];
+  /** Everything that the server had has been read since the page opened. */
+  readonly hasRead: boolean;
+  /** It has had time enough. */
+  readonly isLate: boolean;
   /** Of the last two seconds, to be seen leaving. */
   readonly justDone: number;
   /** Why the last edit was not taken. */
-  readonly refusal: string | null;
+  readonly refusal: Problem | null;
 }
-export type DeviceView = OpenView | { readonly phase: "opening" } | { readonly phase: "broken"; readonly message: string };
+export type DeviceView = OpenView | { readonly phase: "opening" } | { readonly phase: "broken"; readonly problem: Problem };
 
 const LOOK_EVERY_MS = 1000;
 const LOOK_SOON_MS = 40;
 const SHOWN_DONE_MS = 2000;
-const WAITING: ReadonlySet<string> = new Set(["storing", "pending", "blocked", "sealed"]);
+const LATE_MS = 3000;
+const DAY_MS = 86_400_000;
+/** As many as the page names; how many there are the status says. */
+const WAITING_SHOWN = 8;
 
 /** One device of the demo: an engine with a queue of its own, and what a page shows of it. */
 export class DemoDevice {
   readonly name: DeviceName;
   readonly #network: SwitchedNetwork;
-  readonly #labels: Labels;
   readonly #listeners = new Set<() => void>();
-  readonly #waiting = new Map<string, Waiting>();
   readonly #done: number[] = [];
   readonly #names = new Map<string, string>();
   #view: DeviceView = { phase: "opening" };
   #engine: SyncEngine | undefined;
-  #rooms: readonly Shown<Room>[] = [];
-  #devices: readonly Shown<Device>[] = [];
-  #refusal: string | null = null;
+  #rooms: readonly ListedEntity<Room>[] = [];
+  #devices: readonly ListedEntity<Device>[] = [];
+  #refusal: Problem | null = null;
+  #hasRead = false;
+  readonly #openedAt = performance.now();
   #soon: ReturnType<typeof setTimeout> | undefined;
   #looking = false;
 
   constructor(name: DeviceName) {
     this.name = name;
     this.#network = new SwitchedNetwork(name);
-    this.#labels = new Labels(name);
     void this.#open();
   }
 
@@ -89,28 +91,25 @@ export class DemoDevice {
   }
 
   /** What a switch, a dial or a slider does. */
-  change(id: string, state: Values, text: string): void {
-    this.#queue(text, (engine) => engine.run(updateDeviceState, { device_id: id, state: { ...state } }));
+  change(id: string, state: Values): void {
+    this.#queue((engine) => engine.run(updateDeviceState, { device_id: id, state: { ...state } }));
   }
 
   /** Says which version was seen: when somebody else changed it meanwhile, a person decides. */
   rename(id: string, name: string): void {
-    const { version, value } = this.#find(id) ?? {};
+    const version = this.#find(id)?.version;
     const base = version == null ? {} : { baseVersion: version };
-    const text = `${value?.name ?? "A device"} is now called ${name}`;
-    this.#queue(text, (engine) => engine.enqueue({ type: "UPDATE", entityType: "device", entityId: id, payload: { name }, ...base }));
+    this.#queue((engine) => engine.enqueue({ type: "UPDATE", entityType: "device", entityId: id, payload: { name }, ...base }));
   }
 
-  add(name: string, kind: DeviceKind, roomId: string): void {
-    const payload = { name, device_type: kind, room_id: roomId, state: { ...KINDS[kind].initial } };
-    this.#queue(`${name} added`, (engine) =>
-      engine.enqueue({ type: "CREATE", entityType: "device", entityId: crypto.randomUUID(), payload }),
-    );
+  add(name: string, kind: DeviceKind, roomId: string | undefined): void {
+    const room = roomId === undefined ? {} : { room_id: roomId };
+    const payload = { name, device_type: kind, ...room, state: { ...KINDS[kind].initial } };
+    this.#queue((engine) => engine.enqueue({ type: "CREATE", entityType: "device", entityId: crypto.randomUUID(), payload }));
   }
 
   remove(id: string): void {
-    const name = this.#find(id)?.value?.name ?? "A device";
-    this.#queue(`${name} removed`, (engine) => engine.enqueue({ type: "DELETE", entityType: "device", entityId: id }));
+    this.#queue((engine) => engine.enqueue({ type: "DELETE", entityType: "device", entityId: id }));
   }
 
   /** Also of a device that is gone, as long as this page remembers it. */
@@ -131,8 +130,7 @@ export class DemoDevice {
   insist({ id, entityId, payload }: KeptOperation): void {
     this.#act(async (engine) => {
       const name = (payload as { readonly name?: string }).name ?? "";
-      const operation = await engine.enqueue({ type: "UPDATE", entityType: "device", entityId, payload: { name } });
-      this.#follow(operation, `Kept the name ${name}`);
+      await engine.enqueue({ type: "UPDATE", entityType: "device", entityId, payload: { name } });
       await engine.failed.discard({ ids: [id], reason: "written anew" });
     });
   }
@@ -144,7 +142,7 @@ export class DemoDevice {
     this.#lookSoon();
   }
 
-  #find(id: string): Shown<Device> | undefined {
+  #find(id: string): ListedEntity<Device> | undefined {
     return this.#devices.find(({ entityId }) => entityId === id);
   }
 
@@ -180,24 +178,25 @@ export class DemoDevice {
         for (const { entityId, value } of items) if (value?.name !== undefined) this.#names.set(entityId, value.name);
         this.#showDocuments();
       });
-      for (const id of this.#labels.ids) {
-        const operation = await engine.operation(id);
-        if (operation === undefined) this.#labels.forget(id);
-        else this.#follow(operation, this.#labels.of(id) ?? "");
-      }
+      void this.#awaitHome(engine);
       setInterval(() => void this.#look(), LOOK_EVERY_MS);
       await this.#look();
     } catch (error) {
-      this.#show({ phase: "broken", message: wordsOf(error) });
+      this.#show({ phase: "broken", problem: queueProblem(error, false) });
     }
   }
 
-  #queue(text: string, write: (engine: SyncEngine) => Operation | Promise<Operation>): void {
-    this.#act(async (engine) => {
-      const operation = await write(engine);
-      this.#follow(operation, text);
-      await operation.stored;
-    });
+  /** An empty list says nothing before the server was heard. */
+  async #awaitHome(engine: SyncEngine): Promise<void> {
+    this.#hasRead = await engine.pull({ timeoutMs: DAY_MS }).then(
+      () => true,
+      () => false,
+    );
+    this.#lookSoon();
+  }
+
+  #queue(write: (engine: SyncEngine) => Operation | Promise<Operation>): void {
+    this.#act(async (engine) => (await write(engine)).stored);
   }
 
   #act(work: (engine: SyncEngine) => Promise<unknown>): void {
@@ -206,29 +205,9 @@ export class DemoDevice {
     this.#refusal = null;
     work(engine)
       .catch((error: unknown) => {
-        this.#refusal = wordsOf(error);
+        this.#refusal = editProblem(error);
       })
       .finally(() => this.#lookSoon());
-  }
-
-  /** Until it no longer waits. */
-  #follow(operation: Operation, text: string): void {
-    const { id } = operation;
-    this.#labels.set(id, text);
-    this.#waiting.set(id, { id, text, isSealed: false });
-    let off: (() => void) | undefined;
-    let isOver = false;
-    off = operation.subscribe(({ state }) => {
-      if (WAITING.has(state)) this.#waiting.set(id, { id, text, isSealed: state === "sealed" });
-      else {
-        isOver = true;
-        this.#waiting.delete(id);
-        this.#labels.forget(id);
-        off?.();
-      }
-      this.#lookSoon();
-    });
-    if (isOver) off();
   }
 
   #lookSoon(): void {
@@ -245,7 +224,12 @@ export class DemoDevice {
     if (this.#looking) return this.#lookSoon();
     this.#looking = true;
     try {
-      const [status, failed, conflicts] = await Promise.all([engine.status(), engine.failed.list(), engine.conflicts.list()]);
+      const [status, waiting, failed, conflicts] = await Promise.all([
+        engine.status(),
+        engine.pending.list({ limit: WAITING_SHOWN }),
+        engine.failed.list(),
+        engine.conflicts.list(),
+      ]);
       while (this.#done[0] !== undefined && this.#done[0] < Date.now() - SHOWN_DONE_MS) this.#done.shift();
       this.#show({
         phase: "open",
@@ -254,14 +238,16 @@ export class DemoDevice {
         status,
         rooms: this.#rooms,
         devices: this.#devices,
-        waiting: [...this.#waiting.values()],
+        waiting,
         failed,
         conflicts,
+        hasRead: this.#hasRead,
+        isLate: performance.now() - this.#openedAt > LATE_MS,
         justDone: this.#done.length,
         refusal: this.#refusal,
       });
     } catch (error) {
-      this.#show({ phase: "broken", message: wordsOf(error) });
+      this.#show({ phase: "broken", problem: queueProblem(error, true) });
     } finally {
       this.#looking = false;
     }
@@ -277,8 +263,4 @@ export class DemoDevice {
     this.#view = view;
     for (const listener of this.#listeners) listener();
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -19,4 +19,8 @@ createRoot(app).render(
 );
 
 // Without one the page works as well, but does not open without a network.
-navigator.serviceWorker?.register("/sw.js").catch(() => {});
+try {
+  navigator.serviceWorker?.register("/sw.js").catch(() => {});
+} catch {
+  // Where storage is blocked, the name alone can throw.
+}

@@ -1,5 +1,6 @@
 import type { Platform } from "guardian-sync";
 import { fetchTransport } from "guardian-sync/browser";
+import { recall, remember } from "./remembered.ts";
 
 type Listener = (online: boolean) => void;
 
@@ -12,7 +13,7 @@ export class SwitchedNetwork {
 
   constructor(device: string) {
     this.#key = `demo-${device}-network`;
-    this.#isOn = localStorage.getItem(this.#key) !== "off";
+    this.#isOn = recall(this.#key) !== "off";
     window.addEventListener("online", () => this.#tell());
     window.addEventListener("offline", () => this.#tell());
     // Another tab of the same device has the same switch.
@@ -29,7 +30,7 @@ export class SwitchedNetwork {
   }
 
   set(isOn: boolean): void {
-    localStorage.setItem(this.#key, isOn ? "on" : "off");
+    remember(this.#key, isOn ? "on" : "off");
     this.#turn(isOn);
   }
 

@@ -1,19 +1,20 @@
+import type { PendingOperation } from "guardian-sync";
 import { useEffect, useState } from "react";
 import type { OpenView } from "./device.ts";
-import { count, queueInWords } from "./words.ts";
+import { count, editInWords, queueInWords } from "./words.ts";
 
 const MAX_PIPS = 40;
-const MAX_LINES = 8;
 
 interface QueueProps {
   readonly view: OpenView;
+  readonly nameOf: (id: string) => string | undefined;
   readonly onMany: () => void;
   readonly onResume: () => void;
 }
 
 /** The queue as it fills, seals, waits and drains. What is nearest to the server is on the left. */
-export function Queue({ view, onMany, onResume }: QueueProps) {
-  const { status, isOnline, waiting, justDone, failed, conflicts } = view;
+export function Queue({ view, nameOf, onMany, onResume }: QueueProps) {
+  const { status, isOnline, devices, waiting, justDone, failed, conflicts } = view;
   const now = useNow(status.pending + status.sealed > 0);
   const { mood, text, next } = queueInWords(status, isOnline, failed.length + conflicts.length, now);
   const total = status.pending + status.sealed;
@@ -22,8 +23,7 @@ export function Queue({ view, onMany, onResume }: QueueProps) {
     ...Array.from({ length: status.sealed }, () => "sealed"),
     ...Array.from({ length: status.pending }, () => "waits"),
   ];
-  const nameless = total - waiting.length;
-  const beyond = Math.max(0, waiting.length - MAX_LINES) + Math.max(0, nameless);
+  const beyond = total - waiting.length;
   return (
     <div className={`queue ${mood}`} data-pending={total} data-succeeded={status.succeeded}>
       <div className="queue-words">
@@ -54,7 +54,7 @@ export function Queue({ view, onMany, onResume }: QueueProps) {
           <b className="sealed">{status.sealed}</b> under way
           <b className="done">{status.succeeded}</b> done
         </span>
-        <button type="button" className="small" onClick={onMany}>
+        <button type="button" className="small" disabled={devices.length === 0} onClick={onMany}>
           Make 20 edits
         </button>
       </div>
@@ -63,10 +63,10 @@ export function Queue({ view, onMany, onResume }: QueueProps) {
         <summary>What waits</summary>
         {total === 0 ? <p className="quiet">Nothing.</p> : null}
         <ol className="lines">
-          {waiting.slice(0, MAX_LINES).map((one) => (
+          {waiting.map((one) => (
             <li key={one.id}>
-              {one.text}
-              {one.isSealed ? <span className="note sealed">under way</span> : null}
+              {editInWords(one, nameOf(one.entityId))}
+              <WaitNote operation={one} />
             </li>
           ))}
         </ol>
@@ -74,6 +74,11 @@ export function Queue({ view, onMany, onResume }: QueueProps) {
       </details>
     </div>
   );
+}
+
+function WaitNote({ operation: { state } }: { readonly operation: PendingOperation }) {
+  if (state === "sealed") return <span className="note sealed">under way</span>;
+  return state === "blocked" ? <span className="note failed">waits for one that failed</span> : null;
 }
 
 /** For countdowns, while there is something to count. */

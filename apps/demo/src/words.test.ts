@@ -1,12 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { editInWords, failureInWords, queueInWords, stateInWords } from "./words.ts";
+import { clockInWords, editInWords, failureInWords, queueInWords, stateInWords } from "./words.ts";
 
-const calm = { state: "idle", reason: "empty", pending: 0, sealed: 0, breaker: { state: "closed", cooldownRemainingMs: 0 } } as const;
+const calm = {
+  state: "idle",
+  reason: "empty",
+  pending: 0,
+  sealed: 0,
+  level: 4,
+  breaker: { state: "closed", cooldownRemainingMs: 0 },
+} as const;
 
 describe("the queue in words", () => {
   test.each([
     [calm, true, 0, "calm", "Nothing waits. Everything is at the server.", null],
     [calm, false, 0, "calm", "Offline, and nothing waits. Edits will be kept here.", null],
+    [{ ...calm, level: null }, true, 0, "calm", "Nothing waits. The server has not been reached yet.", null],
     [calm, true, 2, "trouble", "Nothing waits to be sent. 2 edits need your decision, below.", null],
     [{ ...calm, pending: 1 }, false, 0, "waiting", "Offline. 1 edit is kept here until the network is back.", null],
     [
@@ -39,9 +47,19 @@ describe("the queue in words", () => {
       { ...calm, state: "waiting", reason: "storage_full", pending: 1 },
       true,
       0,
-      "waiting",
-      "1 edit waits (storage full).",
+      "trouble",
+      "There is no space left to note what the server answers. Everything is kept; free some space.",
       "Next try now.",
+    ],
+    [{ ...calm, state: "waiting", reason: "rate_limit", pending: 1 }, true, 0, "waiting", "1 edit waits (rate limit).", "Next try now."],
+    [{ ...calm, state: "waiting", reason: "code_loading", pending: 2 }, true, 0, "busy", "Getting ready to send 2 edits.", null],
+    [
+      { ...calm, state: "waiting", reason: "code_unavailable", pending: 1, nextAttemptAt: 4500 },
+      true,
+      0,
+      "trouble",
+      "A part of this page could not be loaded. Edits are kept; if it stays so, reload the page.",
+      "Next try in 4 s.",
     ],
     [
       { ...calm, state: "paused", reason: "client_too_old", pending: 1 },
@@ -56,6 +74,14 @@ describe("the queue in words", () => {
   });
 });
 
+test("a clock is worth a word when it is minutes off", () => {
+  expect([null, 0, 119_000, -119_000].map(clockInWords)).toEqual([null, null, null, null]);
+  expect(clockInWords(-86_400_000)).toMatch(/clock is 1 day ahead of the server’s\. Edits arrive all the same/);
+  expect(clockInWords(3 * 86_400_000)).toContain("3 days behind");
+  expect(clockInWords(7_300_000)).toContain("2 hours behind");
+  expect(clockInWords(150_000)).toContain("3 minutes behind");
+});
+
 test("states and edits", () => {
   expect([{ on: true }, { target: 21 }, { position: 40 }, { position: 0 }, {}, null].map(stateInWords)).toEqual([
     "on",
@@ -66,9 +92,7 @@ test("states and edits", () => {
     "",
   ]);
   expect(editInWords({ type: "UPDATE", payload: { name: "Stove" } }, "Radiator")).toBe("Rename Radiator to Stove");
-  expect(editInWords({ type: "UPDATE_DEVICE_STATE", payload: { input: { state: { on: false } } } }, undefined)).toBe(
-    "Set a device that is gone to off",
-  );
+  expect(editInWords({ type: "UPDATE_DEVICE_STATE", payload: { input: { state: { on: false } } } }, undefined)).toBe("Set a device to off");
 });
 
 test("why an edit failed: in the server's own words where it had any", () => {

@@ -18,7 +18,7 @@ export function kindOf(text: unknown): DeviceKind | undefined {
   return typeof text === "string" && Object.hasOwn(KINDS, text) ? (text as DeviceKind) : undefined;
 }
 
-export function degrees(value: number): string {
+function degrees(value: number): string {
   return `${value.toFixed(1)} °C`;
 }
 
@@ -44,7 +44,7 @@ export interface QueueWords {
   readonly next: string | null;
 }
 
-type Facts = Pick<EngineStatus, "state" | "reason" | "nextAttemptAt" | "pending" | "sealed" | "breaker">;
+type Facts = Pick<EngineStatus, "state" | "reason" | "nextAttemptAt" | "pending" | "sealed" | "breaker" | "level">;
 
 /** What the queue does now, and if it waits, what for. `undecided`: edits that need a person. */
 export function queueInWords(status: Facts, isOnline: boolean, undecided: number, nowMs: number): QueueWords {
@@ -55,8 +55,9 @@ export function queueInWords(status: Facts, isOnline: boolean, undecided: number
   if (state === "paused") return say("trouble", pausedInWords(reason));
   if (all === 0 && undecided > 0)
     return say("trouble", `Nothing waits to be sent. ${count(undecided, "edit needs", "edits need")} your decision, below.`);
-  if (all === 0)
-    return say("calm", isOnline ? "Nothing waits. Everything is at the server." : "Offline, and nothing waits. Edits will be kept here.");
+  if (all === 0 && !isOnline) return say("calm", "Offline, and nothing waits. Edits will be kept here.");
+  if (all === 0 && status.level === null) return say("calm", "Nothing waits. The server has not been reached yet.");
+  if (all === 0) return say("calm", "Nothing waits. Everything is at the server.");
   if (!isOnline || reason === "offline") {
     const unsure = sealed > 0 ? ` ${count(sealed, "was", "were")} already under way, and will be asked about first.` : "";
     return say("waiting", `Offline. ${count(all, "edit is", "edits are")} kept here until the network is back.${unsure}`);
@@ -77,6 +78,12 @@ export function queueInWords(status: Facts, isOnline: boolean, undecided: number
       return say("trouble", "Edits wait behind one that needs your decision, below.");
     case "another_process":
       return say("waiting", "Another tab of this device is sending. This one only looks on.");
+    case "storage_full":
+      return kept("trouble", "There is no space left to note what the server answers. Everything is kept; free some space.");
+    case "code_loading":
+      return say("busy", `Getting ready to send ${count(all, "edit")}.`);
+    case "code_unavailable":
+      return kept("trouble", "A part of this page could not be loaded. Edits are kept; if it stays so, reload the page.");
     case "signed_out":
       return say("trouble", "Nobody is signed in, so nothing is sent.");
     default:
@@ -99,9 +106,24 @@ function pausedInWords(reason: string): string {
   return `Paused (${reason.replaceAll("_", " ")}). Edits are kept, and nothing is sent.`;
 }
 
+const CLOCK_TOLERANCE_MS = 120_000;
+
+/** A clock that is so wrong that people should know; null: it is well, or nothing is known. */
+export function clockInWords(offsetMs: number | null): string | null {
+  if (offsetMs === null || Math.abs(offsetMs) < CLOCK_TOLERANCE_MS) return null;
+  return `This device’s clock is ${durationInWords(Math.abs(offsetMs))} ${offsetMs < 0 ? "ahead of" : "behind"} the server’s. Edits arrive all the same, and in order: no clock decides that.`;
+}
+
+function durationInWords(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  const hours = Math.round(minutes / 60);
+  if (minutes < 100) return count(minutes, "minute");
+  return hours < 24 ? count(hours, "hour") : count(Math.round(hours / 24), "day");
+}
+
 /** What an edit was about, from the edit itself. */
 export function editInWords({ type, payload }: Pick<KeptOperation, "type" | "payload">, deviceName: string | undefined): string {
-  const name = deviceName ?? "a device that is gone";
+  const name = deviceName ?? "a device";
   const content = (typeof payload === "object" && payload !== null ? payload : {}) as Readonly<Record<string, unknown>>;
   switch (type) {
     case "CREATE":
@@ -109,7 +131,8 @@ export function editInWords({ type, payload }: Pick<KeptOperation, "type" | "pay
     case "DELETE":
       return `Remove ${name}`;
     case "UPDATE":
-      return `Rename ${name} to ${String(content.name)}`;
+      // While it waits, the page shows the new name already.
+      return deviceName === content.name ? `New name: ${name}` : `Rename ${name} to ${String(content.name)}`;
     default: {
       const { state } = (content.input ?? {}) as { readonly state?: unknown };
       return `Set ${name} to ${stateInWords(state)}`;

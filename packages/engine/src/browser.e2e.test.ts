@@ -8,6 +8,7 @@ import {
   deserted,
   enqueueInPage,
   type Guardian,
+  LATER_CODE,
   listen,
   listenAsSite,
   openInPage,
@@ -177,5 +178,37 @@ describe("an engine in a page", () => {
     expect(await page.evaluate(() => guardian.engine.drain({ timeoutMs: 15_000 }))).toEqual({ empty: true });
     expect(backend.appliedIds).toEqual(["a", "b", "c"]);
     expect(await page.evaluate(() => guardian.engine.status())).toMatchObject({ succeeded: 3, conserved: true, lock: null });
+  });
+
+  test("Q1 without the code that sends it takes operations in and says what is missing; when the code can be had, they go out", async () => {
+    const backend = new TinyBackend();
+    const served = await serve(backend);
+    const page = await newPage();
+    await page.route(LATER_CODE, (route) => route.abort());
+    await page.evaluate(openInPage, served.origin);
+    await page.evaluate(enqueueInPage, ["a", "b"]);
+    await page.waitForFunction(async () => (await guardian.engine.status()).reason === "code_unavailable");
+    expect(await page.evaluate(() => guardian.engine.status())).toMatchObject({ state: "waiting", pending: 2, conserved: true });
+    expect(await page.evaluate(() => guardian.engine.failed.list().catch(({ code }: { code: string }) => code))).toBe("CODE_UNAVAILABLE");
+    await page.unroute(LATER_CODE);
+    expect(await page.evaluate(() => guardian.engine.drain({ timeoutMs: 15_000 }))).toEqual({ empty: true });
+    expect(backend.appliedIds).toEqual(["a", "b"]);
+    await page.evaluate(() => guardian.engine.close());
+  });
+
+  test("Q1 a page that goes offline once it has its code sends without loading anything when it is back", async () => {
+    const backend = new TinyBackend();
+    const served = await serve(backend);
+    const page = await newPage();
+    const arrived = page.waitForResponse(LATER_CODE);
+    await page.evaluate(openInPage, served.origin);
+    await arrived;
+    await page.route(LATER_CODE, (route) => route.abort());
+    await context.setOffline(true);
+    await page.evaluate(enqueueInPage, ["a"]);
+    expect(await page.evaluate(() => guardian.engine.status())).toMatchObject({ state: "waiting", reason: "offline", pending: 1 });
+    await context.setOffline(false);
+    expect(await page.evaluate(() => guardian.engine.drain({ timeoutMs: 15_000 }))).toEqual({ empty: true });
+    expect(backend.appliedIds).toEqual(["a"]);
   });
 });

@@ -26,7 +26,8 @@ const PAGE = `
   import { indexedDbStore } from ${JSON.stringify(here("./storage/indexeddb.ts"))};
   globalThis.guardian = { createSyncEngine, fetchTransport, indexedDbStore };`;
 
-async function pageScript(): Promise<string> {
+/** The entry first. */
+async function pageScripts(): Promise<readonly Rolldown.OutputChunk[]> {
   const page: Rolldown.Plugin = {
     name: "page",
     resolveId: (source) => (source === ENTRY ? ENTRY : null),
@@ -37,21 +38,26 @@ async function pageScript(): Promise<string> {
     logLevel: "silent",
     plugins: [{ ...page, enforce: "pre" }],
     resolve: { conditions: ["source", "browser"] },
-    build: { write: false, minify: false, modulePreload: false, rolldownOptions: { input: ENTRY } },
+    build: { write: false, minify: false, rolldownOptions: { input: ENTRY } },
   })) as Rolldown.RolldownOutput;
-  return output[0].code;
+  return output.filter((file) => file.type === "chunk").toSorted((a, b) => Number(b.isEntry) - Number(a.isEntry));
 }
 
-let script: Promise<string> | undefined;
+let scripts: Promise<readonly Rolldown.OutputChunk[]> | undefined;
 /** A site whose one page has the engine. */
 export async function listenAsSite(): Promise<string> {
-  script ??= pageScript();
-  const text = await script;
+  scripts ??= pageScripts();
+  const files = new Map((await scripts).map(({ fileName, code }) => [`/${fileName}`, code]));
+  const [entry] = files.keys();
   return listen((request, response) => {
-    if (request.url === "/page.js") response.setHeader("Content-Type", "text/javascript").end(text);
-    else response.setHeader("Content-Type", "text/html").end('<!doctype html><script type="module" src="/page.js"></script>');
+    const code = files.get(request.url ?? "");
+    if (code !== undefined) response.setHeader("Content-Type", "text/javascript").end(code);
+    else response.setHeader("Content-Type", "text/html").end(`<!doctype html><script type="module" src="${entry}"></script>`);
   });
 }
+
+/** The requests for the code that sends, which a page loads after it has begun. */
+export const LATER_CODE = "**/processing-*.js";
 
 export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 const closers: (() => Promise<void>)[] = [];

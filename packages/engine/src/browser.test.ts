@@ -36,7 +36,7 @@ async function bundled(entry: string): Promise<Bundled> {
 /** As they are called; names that are members of something else do not count. */
 const NODE_GLOBALS = /(?<![.\w$"'`])(Buffer|process|setImmediate|require|__dirname)\s*[.(]/;
 
-test.each(["./browser.ts", "./metrics.ts", "./platform/browser.ts", "./storage/indexeddb.ts", "./storage/memory.ts"])(
+test.each(["./browser.ts", "./metrics.ts", "./processing.ts", "./platform/browser.ts", "./storage/indexeddb.ts", "./storage/memory.ts"])(
   "nothing of Node gets into a page that imports %s",
   async (entry) => {
     const { modules, foreign, code } = await bundled(entry);

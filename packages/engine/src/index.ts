@@ -1,4 +1,5 @@
 /** `guardian-sync` on Node. The engine itself knows no platform: this entry gives it one. */
+import * as processing from "./engine/processing.ts";
 import type { SyncEngine } from "./engine/sync-engine.ts";
 import { openEngine, type SyncEngineOptions } from "./open-engine.ts";
 import { nodePlatform } from "./platform/node.ts";
@@ -12,5 +13,5 @@ export * from "./public.ts";
  * untouched), or with `TypeError`/`RangeError` that names the option that is wrong.
  */
 export function createSyncEngine(options: SyncEngineOptions): Promise<SyncEngine> {
-  return openEngine(options, nodePlatform());
+  return openEngine(options, nodePlatform(), () => processing);
 }

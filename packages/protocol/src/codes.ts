@@ -43,6 +43,7 @@ export const LOCAL_CODES = [
   "NOT_FOUND",
   "NOT_ALLOWED",
   "STOPPED",
+  "CODE_UNAVAILABLE",
   // raised by the store
   "STORAGE_FULL",
   "STORAGE_READ_ONLY",

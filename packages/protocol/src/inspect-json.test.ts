@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { inspectDocument, inspectJson, inspectPayload, jsonDepth, utf8SizeBytes } from "./inspect-json.ts";
+import { inspectDocument, inspectJson, inspectPayload, jsonDepth } from "./inspect-json.ts";
+import { utf8SizeBytes } from "./utf8-size.ts";
 
 const nested = (levels: number): unknown => {
   let value: unknown = 1;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Plugin } from "vite";
 
 const APP = fileURLToPath(new URL("../..", import.meta.url));
 const ROOT = join(APP, "..", "..");
@@ -35,7 +36,7 @@ export async function builtPages(): Promise<string> {
     root: APP,
     configFile: false,
     logLevel: "error",
-    plugins: [react()],
+    plugins: [react(), namesEveryChunk],
     // The workspaces as sources; where both conditions name a file, the browser's comes first in the exports.
     resolve: { conditions: ["source", "module", "browser", "development|production"] },
     build: { outDir: OUT, emptyOutDir: true, target: "es2024", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
@@ -43,6 +44,22 @@ export async function builtPages(): Promise<string> {
   writeFileSync(STAMP, fingerprint());
   return OUT;
 }
+
+/** The service worker keeps what the page names: so it must name, too, what the engine loads when the page has begun. */
+const namesEveryChunk: Plugin = {
+  name: "names-every-chunk",
+  transformIndexHtml: {
+    order: "post",
+    handler: (_html, { bundle = {} }) =>
+      Object.values(bundle)
+        .filter((file) => file.type === "chunk" && file.isDynamicEntry)
+        .map(({ fileName }) => ({
+          tag: "link",
+          attrs: { rel: "modulepreload", crossorigin: true, href: `/${fileName}` },
+          injectTo: "head" as const,
+        })),
+  },
+};
 
 function fingerprint(): string {
   const hash = createHash("sha256");

@@ -2,7 +2,6 @@ import type { EpochMs } from "@guardian-sync/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  BREAKER_DEFAULTS as defaults,
   type BreakerEvent,
   type BreakerState,
   breakerAllows,
@@ -12,6 +11,7 @@ import {
   serialiseBreaker,
   stepBreaker,
 } from "./breaker.ts";
+import { BREAKER_DEFAULTS as defaults } from "./breaker-options.ts";
 
 const at = (ms: number): EpochMs => (1_700_000_000_000 + ms) as EpochMs;
 const run = (state: BreakerState, ...events: readonly [BreakerEvent["type"], number][]): BreakerState =>

@@ -1,4 +1,5 @@
 import type { EpochMs } from "@guardian-sync/protocol";
+import type { BreakerOptions } from "./breaker-options.ts";
 
 /**
  * Circuit breaker, one per origin. Closed: all goes. Open: nothing goes until the cooldown is over. Half-open: one probe
@@ -10,13 +11,6 @@ export type BreakerState =
   | { readonly kind: "closed"; readonly failures: readonly number[] }
   | { readonly kind: "open"; readonly openedAt: number }
   | { readonly kind: "half_open"; readonly probeStartedAt: number };
-
-export interface BreakerOptions {
-  readonly failureThreshold: number;
-  readonly windowMs: number;
-  readonly cooldownMs: number;
-}
-export const BREAKER_DEFAULTS: BreakerOptions = { failureThreshold: 10, windowMs: 60_000, cooldownMs: 60_000 };
 
 export interface BreakerEvent {
   /** `tick`: time passed (after a sleep, a clock change). `reset`: an operator closes it. */

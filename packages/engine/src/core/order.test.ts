@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { EntityTag, Seq } from "../ports/index.ts";
 import { STATES } from "./lifecycle.ts";
-import { holdsEntity, type OrderedOperation, takeTurn, type Turn } from "./order.ts";
+import { holdsEntity } from "./holds-entity.ts";
+import { type OrderedOperation, takeTurn, type Turn } from "./order.ts";
 
 const tag = (name: string): EntityTag => name as EntityTag;
 const seq = (value: number): Seq => value as Seq;

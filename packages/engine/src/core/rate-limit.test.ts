@@ -2,7 +2,8 @@ import type { EpochMs } from "@guardian-sync/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MonotonicMs } from "../ports/index.ts";
-import { announcedWaitMs, fullBucket, holdOrigin, holdRemainingMs, NO_HOLD, RATE_LIMIT_DEFAULTS, takeToken } from "./rate-limit.ts";
+import { announcedWaitMs, fullBucket, holdOrigin, holdRemainingMs, NO_HOLD, takeToken } from "./rate-limit.ts";
+import { RATE_LIMIT_DEFAULTS } from "./rate-limit-options.ts";
 
 const mono = (ms: number): MonotonicMs => ms as MonotonicMs;
 const at = (ms: number): EpochMs => (1_700_000_000_000 + ms) as EpochMs;

@@ -1,13 +1,8 @@
 import { type EpochMs, MAX_RETRY_AFTER_MS } from "@guardian-sync/protocol";
 import type { MonotonicMs } from "../ports/index.ts";
+import type { RateLimitOptions } from "./rate-limit-options.ts";
 
 /** Token bucket over requests (not operations): refills evenly, holds at most `burst`. Never persisted. */
-export interface RateLimitOptions {
-  readonly requestsPerSecond: number;
-  readonly burst: number;
-}
-export const RATE_LIMIT_DEFAULTS: RateLimitOptions = { requestsPerSecond: 100, burst: 100 };
-
 export interface BucketState {
   readonly tokens: number;
   readonly at: MonotonicMs;

@@ -1,21 +1,22 @@
 import { SyncError } from "@guardian-sync/protocol";
 import { sessionFromJwt } from "../core/session.ts";
 import { DurableQueue } from "../queue/queue.ts";
+import { codeOf } from "./code-of.ts";
 import type { EngineContext } from "./context.ts";
 import { logEvents } from "./event-log.ts";
 import { Emitter } from "./events.ts";
-import { codeOf } from "./lock-keeper.ts";
 import { Meters } from "./meters.ts";
 import { type BackendOptions, type EngineOptions, type Platform, settingsOf } from "./options.ts";
+import type { LoadProcessing } from "./processing-keeper.ts";
 import { SessionKeeper, type SessionSource } from "./session-keeper.ts";
 import { SyncEngine } from "./sync-engine.ts";
 import { Watchers } from "./watchers.ts";
 
 /**
- * Opens the store, learns who is signed in, and starts processing (unless `autoStart: false`).
+ * Opens the store, learns who is signed in, and starts processing (unless `autoStart: false`); `load` brings the code for it.
  * Rejects with the store's code when it cannot be opened; the file is then untouched.
  */
-export async function createEngine(options: EngineOptions, platform: Platform): Promise<SyncEngine> {
+export async function createEngine(options: EngineOptions, platform: Platform, load: LoadProcessing): Promise<SyncEngine> {
   const settings = settingsOf(options);
   const opened = await settings.store.open(platform);
   let engine: SyncEngine | undefined;
@@ -36,7 +37,7 @@ export async function createEngine(options: EngineOptions, platform: Platform): 
     const context: EngineContext = { settings, platform, queue, events, watchers: new Watchers(onHandlerError), meters };
     const sessions = new SessionKeeper(sessionSource(settings.backend), platform.clock);
     for (const notice of opened.notices) logger.warning({ event_type: "store_notice", msg: notice.message, code: notice.code });
-    engine = new SyncEngine(context, sessions, gauge);
+    engine = new SyncEngine(context, sessions, gauge, load);
     await engine.open();
     if (settings.autoStart) engine.start();
     return engine;

@@ -12,8 +12,11 @@ afterEach(() => world.close());
 
 const OPS = "/api/v1/sync/ops";
 const rejected = { status: 422, outcome: "rejected", error: { code: "VALIDATION_ERROR", message: "no" } } as const;
+/** As a version with a mistake would have written it: together with a new revision. */
 const setHead = (head: number): void =>
   world.disk.transaction({ ownWrites: 0 }, () => {
+    for (const row of Array.from(world.disk.accounts.values()))
+      world.disk.accounts.set(row.account, { ...row, revision: row.revision + 1 });
     for (const lane of Array.from(world.disk.lanes.values())) {
       if (lane.lane === "") world.disk.lanes.set(`${lane.account} `, { ...lane, head: head as Seq });
     }

@@ -1,6 +1,6 @@
 import { formatIso, SyncError } from "@guardian-sync/protocol";
 import type { State } from "../core/lifecycle.ts";
-import { holdsEntity } from "../core/order.ts";
+import { holdsEntity } from "../core/holds-entity.ts";
 import { type HistoryEntry, MAX_HISTORY } from "../format/index.ts";
 import type { AccountTag, Phase, Seq } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";

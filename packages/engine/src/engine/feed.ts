@@ -1,27 +1,13 @@
 import type { Change, ChangesPage, SnapshotPage } from "@guardian-sync/protocol";
 import type { EntityDocument, FeedPosition, StateDetail } from "../format/index.ts";
 import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
-import type { Capabilities } from "../core/handshake.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
-import { fitPosition } from "../queue/feed-position.ts";
 import type { Lease } from "../queue/queue.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 
 const AT_ONCE = 500;
-
-/**
- * From its first call on the account's documents are kept for somebody who looks: what is acknowledged later stays in the view until
- * its echo. Before the first handshake a feed is taken for granted; the handshake corrects that before anything is sent.
- */
-export async function keepDocuments({ queue }: Pick<EngineContext, "queue">, account: AccountTag): Promise<void> {
-  await queue.change(account, undefined, ({ detail }, change) => {
-    if (detail.feed !== undefined) return;
-    const { feed: hasFeed = true } = (detail.handshake as Capabilities | undefined) ?? {};
-    change.putAccountDetail({ ...detail, feed: fitPosition(undefined, hasFeed) });
-  });
-}
 
 interface Incoming {
   readonly entityType: string;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { BREAKER_DEFAULTS } from "../core/breaker.ts";
+import { BREAKER_DEFAULTS } from "../core/breaker-options.ts";
 import type { Settlement } from "../core/settlement.ts";
 import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";

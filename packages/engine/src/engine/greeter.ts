@@ -39,7 +39,8 @@ export class Greeter {
 
   async greet(errand: Errand, account: AccountTag, lease: Lease | undefined, view: AccountView, strain: Strain): Promise<Greeting> {
     if (this.#known?.account === account) return { kind: "ready", capabilities: this.#known.capabilities };
-    const asked = await this.#origin.handshake(errand);
+    // What will be sent first is read and opened meanwhile; if that fails, the turn that needs it says so.
+    const [asked] = await Promise.all([this.#origin.handshake(errand), view.fresh(1).catch(() => undefined)]);
     if (!asked.ok) {
       if (!meansNoHandshake(asked.finding)) return this.#trouble(asked.finding, strain);
       return this.#adopt(account, lease, view, this.#declared(), asked.exchange);
@@ -49,8 +50,17 @@ export class Greeter {
     return this.#adopt(account, lease, view, read.capabilities, asked.exchange, asked.value.server_time);
   }
 
-  async correctClock(account: AccountTag, lease: Lease | undefined, exchange: Exchange, serverTime?: string): Promise<void> {
-    if (exchange.kind !== "answer") return;
+  async correctClock(account: AccountTag, lease: Lease | undefined, exchange: Exchange): Promise<void> {
+    const offsetMs = this.#offsetBy(exchange);
+    if (offsetMs === undefined) return;
+    await this.#context.queue.change(account, lease, (view, change) => {
+      if (view.detail.clockOffsetMs !== offsetMs) change.putAccountDetail({ ...view.detail, clockOffsetMs: offsetMs });
+    });
+  }
+
+  /** What this answer says of it; else what an earlier one said. */
+  #offsetBy(exchange: Exchange, serverTime?: string): number | undefined {
+    if (exchange.kind !== "answer") return undefined;
     const measured = measureOffset({
       receivedAt: this.#context.platform.clock.now(),
       elapsedMs: exchange.elapsedMs,
@@ -58,11 +68,7 @@ export class Greeter {
       date: exchange.headers.date,
     });
     this.#offset = betterOffset(undefined, measured) ?? this.#offset;
-    const offsetMs = this.#offset?.offsetMs;
-    if (offsetMs === undefined) return;
-    await this.#context.queue.change(account, lease, (view, change) => {
-      if (view.detail.clockOffsetMs !== offsetMs) change.putAccountDetail({ ...view.detail, clockOffsetMs: offsetMs });
-    });
+    return this.#offset?.offsetMs;
   }
 
   /** The server refuses our fence or lease: either the lock is gone, or this queue file is a copy, or was restored. */
@@ -115,12 +121,15 @@ export class Greeter {
       });
       return pause("backend_changed", "BACKEND_CHANGED");
     }
-    await this.correctClock(account, lease, exchange, serverTime);
-    const isNews = await queue.change(account, lease, (now, change) => {
-      if (JSON.stringify(now.detail.handshake) === JSON.stringify(capabilities)) return;
+    const clockOffsetMs = this.#offsetBy(exchange, serverTime);
+    let isNews = false;
+    await queue.change(account, lease, (now, change) => {
+      isNews = JSON.stringify(now.detail.handshake) !== JSON.stringify(capabilities);
+      const corrected = clockOffsetMs === undefined ? now.detail : { ...now.detail, clockOffsetMs };
       // Before the first operation is sent: from its answer on, the view must know whether an echo will come.
       const feed = now.detail.feed === undefined ? {} : { feed: fitPosition(now.detail.feed, capabilities.feed) };
-      change.putAccountDetail({ ...now.detail, ...feed, handshake: capabilities as unknown as Json });
+      if (isNews) change.putAccountDetail({ ...corrected, ...feed, handshake: capabilities as unknown as Json });
+      else if (corrected.clockOffsetMs !== now.detail.clockOffsetMs) change.putAccountDetail(corrected);
     });
     if (isNews) await comeBack(this.#context, account, capabilities, lease);
     this.#known = { account, capabilities };

@@ -2,6 +2,7 @@ import type { JsonObject } from "@guardian-sync/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PlainRestBackend } from "../testing/tiny-backend.ts";
 import { failed, refused } from "../testing/scripted-transport.ts";
+import { tappedStore } from "../testing/tapped-store.ts";
 import { TestQueue } from "../testing/test-queue.ts";
 import { TestWorld } from "../testing/test-world.ts";
 import { defineEntity, defineOperation } from "./definitions.ts";
@@ -50,6 +51,28 @@ describe("the view", () => {
     const values = page.seen.map(({ value }) => value);
     expect(values.slice(values.findIndex((value) => value !== null)).every((value) => value !== null)).toBe(true);
     expect(await engine.status()).toMatchObject({ succeeded: 1, conserved: true });
+  });
+
+  test("O2 a write is shown and stays whenever it comes while the file is read for the first time", async () => {
+    for (let call = 0; call < 8; call++) {
+      const create = (): Promise<unknown> =>
+        engine.enqueue({ type: "CREATE", entityType: "device", entityId: `d${call}`, payload: { on: true } });
+      let calls = 0;
+      let isLooking = false;
+      // Stored between two of the reads; the last ones are made in vain.
+      const readAccount = async (): Promise<void> => {
+        if (isLooking && ++calls === call) await create();
+      };
+      const engine = await open({ autoStart: false, store: tappedStore(world.store, { readAccount }) });
+      isLooking = true;
+      const page = look(engine, `d${call}`);
+      if (call === 0) await world.run(create());
+      await world.advance(100);
+      if (calls < call) await world.run(create());
+      expect(page.now()).toMatchObject({ value: { on: true }, syncState: "pending", pending: 1 });
+      page.off();
+      await world.run(engine.close());
+    }
   });
 
   test("O2 a write stays when it is acknowledged before anything was ever read", async () => {

@@ -7,7 +7,7 @@ import { type ChangeSet, stateOfOperation } from "../queue/change-set.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import type { EntityRef } from "./definitions.ts";
-import { keepDocuments } from "./feed.ts";
+import { keepDocuments } from "./keep-documents.ts";
 
 /** One entity as a page shows it: what the server is known to hold, and what waits on top of it. */
 export interface EntityView<Document = JsonObject> {
@@ -75,6 +75,8 @@ export class LiveView {
   #loading: Promise<void> | undefined;
   /** Changes that came while the file was read. */
   #missed: { readonly change: ChangeSet; readonly revision: number }[] = [];
+  /** Stored while the file was read: the reading may have missed them, and an append moves no revision. */
+  readonly #appended = new Set<OperationId>();
   #watchers = 0;
 
   constructor(context: EngineContext, account: () => AccountTag, report: (error: unknown) => void) {
@@ -137,6 +139,7 @@ export class LiveView {
         const known = node.operations.get(content.id);
         // It may have been sealed, or have ended, by the time that its caller hears that it was stored.
         if (seqs !== undefined && known?.live.state !== "storing") return;
+        if (seqs !== undefined && this.#loading !== undefined) this.#appended.add(content.id);
         const live = this.#liveOf(content, seqs === undefined ? "storing" : "pending", false);
         node.operations.set(content.id, { id: content.id, seq: seqs?.[index], live });
         this.#touched.add(node);
@@ -265,6 +268,7 @@ export class LiveView {
   #load(): Promise<void> {
     this.#loading ??= this.#read().finally(() => {
       this.#loading = undefined;
+      this.#appended.clear();
       for (const { change, revision } of this.#missed.splice(0)) this.#onChanged(change, revision);
     });
     return this.#loading;
@@ -283,6 +287,7 @@ export class LiveView {
         view = await queue.view(account);
       }
       this.#missed = [];
+      this.#appended.clear();
       const documents = await allDocuments(view);
       const operations = await allOperations(view);
       const after = await queue.opened.store.readAccount(account);
@@ -297,7 +302,11 @@ export class LiveView {
   /** Somebody else is signed in: who looks at one document looks at theirs from now on. */
   #moveTo(account: AccountTag): void {
     this.#shownAccount = account;
-    this.#nodes.clear();
+    // What is on its way to their own disk stays.
+    for (const [tag, node] of this.#nodes) {
+      if (tag === this.#tagOf(account, node.ref)) node.text = "";
+      else this.#nodes.delete(tag);
+    }
     // Every list is told, also of what is not there any more.
     for (const type of this.#lists.keys()) this.#staleTypes.add(type);
     for (const { ref } of this.#watches.values()) this.#touched.add(this.#nodeOf(this.#tagOf(account, ref), ref));
@@ -306,7 +315,8 @@ export class LiveView {
   #replace(documents: ReadonlyMap<EntityTag, EntityDocument>, operations: readonly QueuedOperation[], revision: number): void {
     for (const node of this.#nodes.values()) {
       node.document = undefined;
-      for (const { id, live } of Array.from(node.operations.values())) if (live.state !== "storing") node.operations.delete(id);
+      for (const { id, live } of Array.from(node.operations.values()))
+        if (live.state !== "storing" && !this.#appended.has(id)) node.operations.delete(id);
       this.#touched.add(node);
     }
     this.#revision = revision;

@@ -1,7 +1,7 @@
-import { SyncError } from "@guardian-sync/protocol";
 import { beat, decideLock, giveBack, holderDuty, isOwn, type Observation } from "../core/lease.ts";
 import type { LockRow, MonotonicMs } from "../ports/index.ts";
 import type { Lease } from "../queue/queue.ts";
+import { codeOf } from "./code-of.ts";
 import type { EngineContext } from "./context.ts";
 import { forceReleaseLock } from "./lock-release.ts";
 
@@ -189,8 +189,4 @@ export class LockKeeper {
     this.#hasFastLock = false;
     await this.#context.queue.opened.fastLock?.release();
   }
-}
-
-export function codeOf(error: unknown): string {
-  return error instanceof SyncError ? error.code : error instanceof Error ? error.name : "UNKNOWN";
 }

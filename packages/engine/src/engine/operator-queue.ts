@@ -1,5 +1,6 @@
 import { type ExportedStatus, type PendingOp, SyncError } from "@guardian-sync/protocol";
-import { BREAKER_DEFAULTS, cooldownRemainingMs, parseBreaker } from "../core/breaker.ts";
+import { cooldownRemainingMs, parseBreaker } from "../core/breaker.ts";
+import { BREAKER_DEFAULTS } from "../core/breaker-options.ts";
 import { conserved } from "../core/conservation.ts";
 import type { AccountTag, Clock, Counts, IntegrityReport, LockRow, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { createEngine } from "../testing/create-engine.ts";
 import { TestWorld } from "../testing/test-world.ts";
-import { createEngine } from "./create.ts";
 import { defineEntity, defineOperation } from "./definitions.ts";
 import { backoffOf, type EngineOptions, settingsOf } from "./options.ts";
 

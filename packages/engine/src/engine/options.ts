@@ -1,8 +1,8 @@
 import { type CapabilityLevel, MAX_BATCH_OPERATIONS, MAX_BODY_BYTES } from "@guardian-sync/protocol";
 import { NO_TELEMETRY, type Telemetry } from "@guardian-sync/telemetry";
 import { type BackoffPolicy, PRESETS, type PresetName } from "../core/backoff.ts";
-import { BREAKER_DEFAULTS, type BreakerOptions } from "../core/breaker.ts";
-import { RATE_LIMIT_DEFAULTS, type RateLimitOptions } from "../core/rate-limit.ts";
+import { BREAKER_DEFAULTS, type BreakerOptions } from "../core/breaker-options.ts";
+import { RATE_LIMIT_DEFAULTS, type RateLimitOptions } from "../core/rate-limit-options.ts";
 import type { Clock, Connectivity, Hash, PageLife, Random, StoreAdapter, Transport } from "../ports/index.ts";
 import { type AnyEntity, type AnyOperation, Registry } from "./definitions.ts";
 import type { SessionSource } from "./session-keeper.ts";

@@ -1,10 +1,8 @@
 import type { PageLife, PageLifeEvent } from "../ports/index.ts";
-import type { LockKeeper } from "./lock-keeper.ts";
-import type { Processor } from "./processor.ts";
+import type { ProcessingKeeper } from "./processing-keeper.ts";
 
 export interface PageLifeParts {
-  readonly processor: Processor;
-  readonly lock: LockKeeper;
+  readonly processing: ProcessingKeeper;
   /** Reads the change feed again, if anybody wants it. */
   readonly readOn: () => void;
 }
@@ -35,12 +33,12 @@ export class PageLifeKeeper {
     this.#isWanted = true;
     // Whoever can say so is not away, whatever the browser said.
     this.#isAway = false;
-    this.#parts.processor.start();
+    this.#parts.processing.start();
   }
 
   async stop(): Promise<void> {
     this.#isWanted = false;
-    await this.#parts.processor.stop();
+    await this.#parts.processing.stop();
   }
 
   close(): void {
@@ -54,7 +52,7 @@ export class PageLifeKeeper {
       case "frozen":
       case "leaving":
         this.#isAway = true;
-        this.#leave();
+        this.#parts.processing.suspend();
         return;
       case "resumed":
       case "visible":
@@ -63,20 +61,12 @@ export class PageLifeKeeper {
     }
   }
 
-  #leave(): void {
-    const { processor, lock } = this.#parts;
-    // First: what ends below gives back, through the store, what it still finds in its hands.
-    lock.letGo();
-    processor.suspend();
-    void processor.puller.rest();
-  }
-
   #comeBack(): void {
-    const { processor, readOn } = this.#parts;
+    const { processing, readOn } = this.#parts;
     readOn();
     if (!this.#isWanted) return;
-    processor.start();
+    processing.start();
     // Timers that fell due meanwhile were late, and hints were missed.
-    processor.wake();
+    processing.wake();
   }
 }

@@ -1,13 +1,17 @@
 import { SyncError } from "@guardian-sync/protocol";
 import type { Capabilities } from "../core/handshake.ts";
+import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
+import { codeOf } from "./code-of.ts";
+import { comeBack } from "./comeback.ts";
 import type { EngineContext } from "./context.ts";
 import { Ending } from "./ending.ts";
 import { Gate } from "./gate.ts";
 import { Greeter } from "./greeter.ts";
-import { codeOf, type LockKeeper } from "./lock-keeper.ts";
+import type { LockKeeper } from "./lock-keeper.ts";
 import { type Errand, Origin } from "./origin.ts";
 import { Puller } from "./puller.ts";
+import { finishReleases } from "./recorder.ts";
 import { Sender } from "./sender.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { type Standstill, type Turn, waiting, waitingFor } from "./turn.ts";
@@ -34,6 +38,7 @@ export class Processor {
   #wake: (() => void) | undefined;
   #woken = false;
   #faults = 0;
+  #hasRecovered = false;
   #standstill: Standstill = { state: "stopped", reason: "not started", untilMs: null, work: false };
   /** Of the file, when the turn began. */
   #fileVersion = -1;
@@ -120,6 +125,15 @@ export class Processor {
   releaseBrake(onTrial: boolean): void {
     this.#sender.releaseBrake(onTrial);
     this.#greeter.forget();
+  }
+
+  /** Ends what an earlier process left half done, and lets operations go on whose definition is there again. Once, before anything is sent. */
+  async recover(account: AccountTag): Promise<void> {
+    if (this.#hasRecovered) return;
+    await finishReleases(this.#context, account);
+    const { handshake } = (await this.#context.queue.view(account)).detail;
+    await comeBack(this.#context, account, (handshake as Capabilities | undefined) ?? { collections: {} });
+    this.#hasRecovered = true;
   }
 
   async #run(): Promise<void> {
@@ -209,6 +223,7 @@ export class Processor {
     const session = await this.#sessions.current();
     if (session === null) return this.#idle("signed_out");
     const account = await this.#context.queue.ensureAccount(session.account);
+    await this.recover(account);
     const view = await this.#context.queue.view(account);
     const { pending, sealed } = view.row.counts;
     if (view.detail.pause !== undefined) return this.#pausedTurn(view);

@@ -7,11 +7,13 @@ import type { AccountView } from "../queue/account-view.ts";
 import { beginAgain, fitPosition } from "../queue/feed-position.ts";
 import type { Lease } from "../queue/queue.ts";
 import { Abort } from "./abort.ts";
+import { codeOf } from "./code-of.ts";
 import type { EngineContext } from "./context.ts";
-import { keepDocuments, takeChanges, takeSnapshot } from "./feed.ts";
+import { takeChanges, takeSnapshot } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Greeter } from "./greeter.ts";
-import { codeOf, type LockKeeper } from "./lock-keeper.ts";
+import { keepDocuments } from "./keep-documents.ts";
+import type { LockKeeper } from "./lock-keeper.ts";
 import type { Asked, Errand, Origin } from "./origin.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 

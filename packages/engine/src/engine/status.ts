@@ -4,7 +4,7 @@ import type { LockRow, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { EngineContext } from "./context.ts";
 import { nowOf } from "./context.ts";
-import type { Processor } from "./processor.ts";
+import type { ProcessingKeeper } from "./processing-keeper.ts";
 
 export interface EngineStatus {
   readonly state: "stopped" | "idle" | "waiting" | "paused" | "sending";
@@ -40,16 +40,11 @@ export interface EngineStatus {
   readonly isEvictable: boolean;
 }
 
-export async function statusOf(
-  context: EngineContext,
-  view: AccountView | undefined,
-  processor: Processor,
-  holdsLock: boolean,
-): Promise<EngineStatus> {
+export async function statusOf(context: EngineContext, view: AccountView | undefined, processing: ProcessingKeeper): Promise<EngineStatus> {
   const { queue, platform } = context;
   const lock = await queue.opened.store.readLock();
   const counts = view?.row.counts ?? NO_COUNTS;
-  const standstill = processor.standstill;
+  const standstill = processing.standstill;
   const pause = view?.detail.pause;
   const state = pause !== undefined ? "paused" : (standstill?.state ?? "sending");
   const reason = pause?.reason ?? standstill?.reason;
@@ -68,9 +63,9 @@ export async function statusOf(
     enqueued: counts.enqueued,
     conserved: conserved(counts).ok,
     oldestPendingAgeMs: view === undefined ? null : await oldestPendingAgeMs(view, nowOf(context)),
-    level: processor.capabilities?.level ?? null,
-    lock: lockOf(lock, holdsLock),
-    breaker: { state: processor.gate.breaker.kind, cooldownRemainingMs: processor.gate.cooldownRemainingMs() },
+    level: processing.level,
+    lock: lockOf(lock, processing.holdsLock),
+    breaker: processing.breaker,
     connection: platform.connectivity?.online() === false ? "offline" : "online",
     account: view === undefined ? null : { space: view.detail.space, principal: view.detail.principal },
     paused: pause ?? null,

@@ -6,21 +6,17 @@ import type { EngineContext } from "./context.ts";
 import type { EntityDefinition, OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { Fates } from "./fates.ts";
-import { FailedList, type KeptOperation } from "./failed.ts";
+import type { ConflictList } from "./conflicts.ts";
+import type { KeptOperation } from "./failed.ts";
+import { type Failed, failedOver } from "./failed-front.ts";
 import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
-import { LockKeeper } from "./lock-keeper.ts";
 import { OptimisticTokens } from "./optimistic.ts";
 import { Operation, type OperationBackstage } from "./operation.ts";
 import { PageLifeKeeper } from "./page-life.ts";
-import { Processor } from "./processor.ts";
-import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
-import { cancelOperation } from "./cancel.ts";
-import { comeBack } from "./comeback.ts";
-import { ConflictList } from "./conflicts.ts";
-import type { Capabilities } from "../core/handshake.ts";
 import type { Page } from "./page.ts";
 import { PendingList } from "./pending.ts";
-import { finishReleases } from "./recorder.ts";
+import type { RebuildReport } from "../queue/rebuild.ts";
+import { type LoadProcessing, ProcessingKeeper } from "./processing-keeper.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { liftPause, type Pause, putPause } from "./standing-pause.ts";
 import { type EngineStatus, statusOf } from "./status.ts";
@@ -39,8 +35,7 @@ const DRAIN_TIMEOUT_MS = 60_000;
 export class SyncEngine {
   readonly #context: EngineContext;
   readonly #sessions: SessionKeeper;
-  readonly #lock: LockKeeper;
-  readonly #processor: Processor;
+  readonly #processing: ProcessingKeeper;
   readonly #pageLife: PageLifeKeeper;
   readonly #intake: Intake;
   readonly #fates: Fates;
@@ -61,11 +56,11 @@ export class SyncEngine {
   #cancelUpkeep: (() => void) | undefined;
   #closed = false;
   /** Operations that failed, were parked, or put aside: list, retry, archive, restore, discard. */
-  readonly failed: FailedList;
+  readonly failed: Failed;
   /** Operations that wait, or are under way. */
   readonly pending: PendingList;
   /** Operations that somebody else's write stopped. `failed.discard` ends one. */
-  readonly conflicts: ConflictList;
+  readonly conflicts: Pick<ConflictList, "list">;
   readonly quarantine: { list(page?: Page): Promise<readonly KeptOperation[]> };
   readonly auth: { refresh(): Promise<void> };
   /** Transaction tokens, for an app that keeps its own state beside the view. */
@@ -73,31 +68,30 @@ export class SyncEngine {
 
   readonly #gauge: { value: number };
 
-  constructor(context: EngineContext, sessions: SessionKeeper, gauge: { value: number }) {
+  constructor(context: EngineContext, sessions: SessionKeeper, gauge: { value: number }, load: LoadProcessing) {
     this.#context = context;
     this.#gauge = gauge;
     this.#sessions = sessions;
-    this.#lock = new LockKeeper(context);
-    this.#processor = new Processor(context, sessions, this.#lock);
+    // A sender that never rests is never measured; what it takes makes room all the same.
+    const onSealed = (count: number): void => {
+      this.#pendingGauge = Math.max(0, this.#pendingGauge - count);
+    };
+    this.#processing = new ProcessingKeeper(context, { sessions, account: () => this.#currentAccount() }, load, onSealed);
     const readOn = (): void => this.#viewing.readOn();
-    this.#pageLife = new PageLifeKeeper(context.platform.pageLife, { processor: this.#processor, lock: this.#lock, readOn });
+    this.#pageLife = new PageLifeKeeper(context.platform.pageLife, { processing: this.#processing, readOn });
     this.#intake = new Intake(context);
     this.#fates = new Fates(context, () => this.#currentAccount());
-    this.#viewing = new Viewing(context, this.#processor.puller, () => this.#currentAccount());
+    this.#viewing = new Viewing(context, this.#processing, () => this.#currentAccount());
     this.optimistic = new OptimisticTokens((error) => this.#viewing.report(error));
-    this.failed = new FailedList(
-      context,
-      () => this.#currentAccount(),
-      () => this.#processor.wake(),
-    );
+    this.failed = failedOver(() => this.#processing.needed());
     this.pending = new PendingList(context, () => this.#currentAccount());
-    this.conflicts = new ConflictList(context, () => this.#currentAccount());
+    this.conflicts = { list: async (page) => (await this.#processing.needed()).conflicts.list(page) };
     this.quarantine = { list: (page) => this.failed.list(page, ["quarantined"]) };
     this.auth = {
       refresh: async () => {
         const session = await this.#sessions.refresh();
         if (session !== null) await this.#liftPause(({ reason }) => reason === "auth_required");
-        this.#processor.wake();
+        this.#processing.wake();
       },
     };
     sessions.onRefreshed = () => {
@@ -111,16 +105,12 @@ export class SyncEngine {
     };
     this.#offConnectivity = context.platform.connectivity?.subscribe((online) => {
       context.events.emit({ type: "connection", online });
-      if (online) this.#processor.wake();
+      if (online) this.#processing.online();
     });
-    this.#processor.onRest(({ reason }) => {
+    this.#processing.onRest(({ reason }) => {
       void this.#measure();
       if (reason === "empty" && this.#account !== undefined) void this.#viewing.readEchoes(this.#account);
     });
-    // A sender that never rests is never measured; what it takes makes room all the same.
-    this.#processor.onSealed = (count) => {
-      this.#pendingGauge = Math.max(0, this.#pendingGauge - count);
-    };
     this.#scheduleUpkeep();
   }
 
@@ -129,9 +119,7 @@ export class SyncEngine {
     await this.#sessions.current();
     if (this.#account === undefined) return;
     await this.#liftPause((pause) => pause.by === "engine", "restart");
-    await finishReleases(this.#context, this.#account);
-    const { handshake } = (await this.#context.queue.view(this.#account)).detail;
-    await comeBack(this.#context, this.#account, (handshake as Capabilities | undefined) ?? { collections: {} });
+    await this.#processing.recover(this.#account);
     await this.#measure();
   }
 
@@ -222,6 +210,7 @@ export class SyncEngine {
     await this.#context.queue.appender.settle();
     this.#offConnectivity?.();
     this.#pageLife.close();
+    this.#processing.close();
     this.#cancelUpkeep?.();
     this.#fates.close();
     await this.#viewing.close();
@@ -234,7 +223,7 @@ export class SyncEngine {
   async drain({ timeoutMs = DRAIN_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<DrainResult> {
     await this.#context.queue.appender.settle();
     let rested: () => void = () => {};
-    const off = this.#processor.onRest(() => rested());
+    const off = this.#processing.onRest(() => rested());
     const done = async (): Promise<DrainResult> => {
       for (;;) {
         // Listens before it looks: a rest in between is not missed.
@@ -250,7 +239,7 @@ export class SyncEngine {
       return await withDeadline(this.#context.platform.clock, timeoutMs, done, () => new SyncError("TIMEOUT", "drain"));
     } catch (error) {
       if (!(error instanceof SyncError) || error.code !== "TIMEOUT") throw error;
-      return { empty: false, reason: this.#processor.standstill?.reason ?? "still_sending" };
+      return { empty: false, reason: this.#processing.standstill?.reason ?? "still_sending" };
     } finally {
       off();
     }
@@ -259,52 +248,55 @@ export class SyncEngine {
   /** Holds processing back until `resume`, across restarts. Recorded with who and why. */
   async pause(reason: string, by = "operator"): Promise<void> {
     await putPause(this.#context, this.#currentAccount(), { reason, by });
-    this.#processor.wake();
+    this.#processing.wake();
   }
 
   /** Lifts a pause, the engine's own included. */
   async resume(): Promise<void> {
     this.#currentAccount();
     await this.#liftPause(() => true);
-    this.#processor.wake();
+    this.#processing.wake();
   }
 
   /** See `Operation.cancel`. */
   async cancel(id: string, reason = "cancelled by the app"): Promise<boolean> {
-    const isCertain = await cancelOperation(this.#context, this.#currentAccount(), id, reason);
-    this.#processor.wake();
+    const account = this.#currentAccount();
+    const isCertain = await (await this.#processing.needed()).cancel(account, id, reason);
+    this.#processing.wake();
     return isCertain;
   }
 
   async status(): Promise<EngineStatus> {
     const view = this.#account === undefined ? undefined : await this.#context.queue.view(this.#account);
-    return statusOf(this.#context, view, this.#processor, this.#lock.lease !== undefined);
+    return statusOf(this.#context, view, this.#processing);
   }
 
   /** Recomputes lanes and counts from what is stored; reports what differed. */
   async rebuildIndex(): Promise<RebuildReport> {
-    const report = await rebuildIndex(this.#context.queue, this.#currentAccount());
-    if (report.changed) this.#processor.wake();
+    const account = this.#currentAccount();
+    const report = await (await this.#processing.needed()).rebuildIndex(account);
+    if (report.changed) this.#processing.wake();
     return report;
   }
 
   /** For operators: takes the lock from whoever holds it. Returns who that was. */
   async forceReleaseLock(reason: string): Promise<LockRow | undefined> {
     if (typeof reason !== "string" || reason === "") throw new TypeError("forceReleaseLock needs a reason");
-    const row = await this.#lock.forceRelease();
-    this.#processor.wake();
+    const row = await (await this.#processing.needed()).forceReleaseLock();
+    this.#processing.wake();
     return row;
   }
 
   /** Closes the circuit breaker at once. */
   async resetBreaker(): Promise<void> {
-    await this.#processor.gate.reset(this.#currentAccount());
-    this.#processor.wake();
+    const account = this.#currentAccount();
+    await (await this.#processing.needed()).processor.gate.reset(account);
+    this.#processing.wake();
   }
 
   async #liftPause(isMeant: (pause: Pause) => boolean, who: "person" | "restart" = "person"): Promise<void> {
     const lifted = await liftPause(this.#context, this.#currentAccount(), isMeant, who);
-    if (lifted !== undefined) this.#processor.releaseBrake(who === "restart" && lifted.reason === "mass_rejection");
+    if (lifted !== undefined) this.#processing.releaseBrake(who === "restart" && lifted.reason === "mass_rejection");
   }
 
   #append(prepared: Prepared): Operation {
@@ -344,7 +336,7 @@ export class SyncEngine {
             events.emit({ type: "enqueued", operation: { operationId: id, seq: seqs[index] as never, type, entityType, traceId } });
           });
         }
-        this.#processor.wake();
+        this.#processing.wake();
       },
       (error: unknown) => {
         this.#arriving -= contents.length;
@@ -366,8 +358,8 @@ export class SyncEngine {
     const view = await this.#context.queue.view(this.#account);
     if (view.row.counts.pending + view.row.counts.sealed === 0) return { empty: true };
     if (view.detail.pause !== undefined) return { empty: false, reason: view.detail.pause.reason };
-    const standstill = this.#processor.standstill;
-    if (!this.#processor.isRunning && !this.#pageLife.isSuspended) return { empty: false, reason: "stopped" };
+    const standstill = this.#processing.standstill;
+    if (!this.#processing.isRunning && !this.#pageLife.isSuspended) return { empty: false, reason: "stopped" };
     if (standstill?.state === "idle" && standstill.reason !== "empty") return { empty: false, reason: standstill.reason };
     return undefined;
   }

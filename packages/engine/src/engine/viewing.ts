@@ -8,6 +8,9 @@ import type { EntityDefinition } from "./definitions.ts";
 import { type EntityView, type ListedEntity, LiveView } from "./live-view.ts";
 import type { Puller } from "./puller.ts";
 
+/** Who reads the feed while somebody looks. */
+type FeedReader = Pick<Puller, "want" | "rest" | "fresh">;
+
 /** While somebody looks: how often the file is asked whether another process wrote, where the platform does not tell. */
 const LOOK_EVERY_MS = 1000;
 const ECHO_TIMEOUT_MS = 60_000;
@@ -27,7 +30,7 @@ export interface EntitiesHandle<Document> {
 /** What an app sees: the live view, and the reading of the feed while somebody looks at it. */
 export class Viewing {
   readonly #context: EngineContext;
-  readonly #puller: Puller;
+  readonly #puller: FeedReader;
   readonly #view: LiveView;
   /** Calls of `pull` under way. */
   #pulls = 0;
@@ -35,7 +38,7 @@ export class Viewing {
   #seenVersion = -1;
   #closed = false;
 
-  constructor(context: EngineContext, puller: Puller, account: () => AccountTag) {
+  constructor(context: EngineContext, puller: FeedReader, account: () => AccountTag) {
     this.#context = context;
     this.#puller = puller;
     this.#view = new LiveView(context, account, (error) => this.report(error));

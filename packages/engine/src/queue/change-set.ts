@@ -82,6 +82,14 @@ export class ChangeSet {
     this.putLane(lane);
   }
 
+  /** The account's detail and global lane as this change leaves them, if it puts them. */
+  get accountDetail(): AccountDetail | undefined {
+    return this.#accountDetail;
+  }
+  get globalLane(): LaneRow | undefined {
+    return this.#lanes.get("");
+  }
+
   putLane(lane: LaneRow): void {
     this.#lanes.set(lane.lane, lane);
   }

@@ -18,6 +18,14 @@ export interface Lease {
   readonly leaseId: string;
 }
 
+/** What an account says of itself at a revision. Only commits change it, and each raises that: it is read again when it has moved. */
+interface Standing {
+  readonly account: AccountTag;
+  readonly revision: number;
+  readonly detail: AccountDetail;
+  readonly global: LaneRow;
+}
+
 /** Two changes that meet retry; this many meetings in a row mean that something is wrong. */
 const MAX_MEETINGS = 50;
 
@@ -31,6 +39,10 @@ export class DurableQueue {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #hash: Hash;
+  /** Of the account that was looked at last: one is signed in, and it is looked at several times a request. */
+  #standing: Standing | undefined;
+  /** Has its row and its name. Accounts never go. */
+  #ensured: AccountTag | undefined;
 
   constructor(opened: OpenedStore, clock: Clock, random: Random, hash: Hash) {
     this.opened = opened;
@@ -56,6 +68,7 @@ export class DurableQueue {
   /** Makes sure that the account has a row that names it, and a client id. Durable on return. */
   async ensureAccount(identity: AccountIdentity): Promise<AccountTag> {
     const account = this.accountTag(identity);
+    if (this.#ensured === account) return account;
     await this.change(account, undefined, (view, change) => {
       if (view.detail.clientId !== "") return;
       change.putAccountDetail({
@@ -66,6 +79,7 @@ export class DurableQueue {
         nextOpNumber: 1,
       });
     });
+    this.#ensured = account;
     return account;
   }
 
@@ -82,15 +96,22 @@ export class DurableQueue {
   }
 
   async view(account: AccountTag): Promise<AccountView> {
+    const row = await this.opened.store.readAccount(account);
+    const { detail, global } = row === undefined ? { detail: NAMELESS, global: emptyLane(account) } : await this.#standingOf(row);
+    return new AccountView(row ?? emptyAccount(account), detail, global, this.#reader);
+  }
+
+  /** As with every read of a view: the lane may be newer than the row, and then what is decided from both is refused. */
+  async #standingOf({ account, revision, detail: sealed }: AccountRow): Promise<Standing> {
+    const known = this.#standing;
+    if (known?.account === account && known.revision === revision) return known;
     const { store, keys } = this.opened;
-    const row = await store.readAccount(account);
-    const [lane] = row === undefined ? [] : await store.readLanes(account, [""]);
-    const sealed = row?.detail ?? null;
-    const detail: AccountDetail =
-      sealed === null
-        ? { space: "", principal: "", clientId: "", nextOpNumber: 1 }
-        : parseAccountDetail(await openJson(keys, store.storeId, { table: "accounts", id: account, field: "detail" }, sealed));
-    return new AccountView(row ?? emptyAccount(account), detail, lane ?? emptyLane(account), this.#reader);
+    const [global = emptyLane(account)] = await store.readLanes(account, [""]);
+    const place = { table: "accounts", id: account, field: "detail" };
+    const detail = sealed === null ? NAMELESS : parseAccountDetail(await openJson(keys, store.storeId, place, sealed));
+    const standing = { account, revision, detail, global };
+    this.#standing = standing;
+    return standing;
   }
 
   /** What was last learned of the origin; whoever it was learned for. */
@@ -121,6 +142,9 @@ export class DurableQueue {
       if (change.isEmpty) return false;
       const result = await store.commit(await change.build(store.storeId, keys, view.row.revision, lease));
       if (!result.ok) continue;
+      // It was not refused, so nothing came in between: this is what stands there now.
+      const { accountDetail: detail = view.detail, globalLane: global = view.global } = change;
+      this.#standing = { account, revision: result.revision, detail, global };
       for (const tell of this.onChanged) tell(change, result.revision);
       return true;
     }
@@ -133,6 +157,8 @@ export class DurableQueue {
     );
   }
 }
+
+const NAMELESS: AccountDetail = { space: "", principal: "", clientId: "", nextOpNumber: 1 };
 
 function emptyAccount(account: AccountTag): AccountRow {
   return { account, revision: 0, counts: NO_COUNTS, detail: null };

@@ -1,5 +1,5 @@
 import { counterOf, stateOf } from "../core/lifecycle.ts";
-import { holdsEntity } from "../core/order.ts";
+import { holdsEntity } from "../core/holds-entity.ts";
 import {
   COUNTERS,
   type AccountTag,

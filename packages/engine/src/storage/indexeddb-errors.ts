@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 import { SyncError, type SyncErrorCode } from "@guardian-sync/protocol";
 
 interface Meaning {
@@ -22,6 +23,8 @@ const FAILED: Meaning = {
   retryable: true,
   what: "the browser could not read or write it",
   whatToDo: "Nothing was written. Check the disk, and try again.",
+  userMessage:
+    "The browser could not read or write what this app keeps in it. Reload the page; if that does not help, restart the browser.",
 };
 const REFUSED: Meaning = {
   code: "STORAGE_UNAVAILABLE",
@@ -71,7 +74,19 @@ export function asSyncError(error: unknown, name: string): unknown {
   return named(MEANINGS, error, name);
 }
 export function asOpenError(error: unknown, name: string): unknown {
-  return named(OPEN_MEANINGS, error, name);
+  return named(isStorageDenied() ? { ...OPEN_MEANINGS, UnknownError: REFUSED } : OPEN_MEANINGS, error, name);
+}
+
+/**
+ * Where a user blocks a site's data, Chromium opens no database, with the same `UnknownError` as on a broken disk; but there the name
+ * alone of the other storage throws. It is null in a WebView without storage, and absent in workers.
+ */
+function isStorageDenied(): boolean {
+  try {
+    return typeof localStorage === "object" && localStorage === null;
+  } catch {
+    return true;
+  }
 }
 
 function named(meanings: Readonly<Record<string, Meaning>>, error: unknown, name: string): unknown {

@@ -31,7 +31,7 @@ export {
 export { type Judge, operationsIn, PlainRestBackend, TinyBackend } from "./tiny-backend.ts";
 export { storeContract, type StoreHarness, type StorePlace, type TestApi } from "./store-contract.ts";
 export { Timeline, VirtualClock } from "./virtual-clock.ts";
-export { createEngine } from "../engine/create.ts";
+export { createEngine } from "./create-engine.ts";
 export type { EngineOptions, Platform } from "../engine/options.ts";
 export type { SyncEngine } from "../engine/sync-engine.ts";
 export { accountTag } from "../format/index.ts";

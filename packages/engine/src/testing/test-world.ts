@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Telemetry } from "@guardian-sync/telemetry";
-import { createEngine } from "../engine/create.ts";
 import type { EnqueueInput } from "../engine/intake.ts";
 import type { Operation } from "../engine/operation.ts";
 import type { EngineOptions, Platform } from "../engine/options.ts";
+import type { LoadProcessing } from "../engine/processing-keeper.ts";
 import type { SyncEngine } from "../engine/sync-engine.ts";
 import type { Connectivity, Hash, StoreAdapter } from "../ports/index.ts";
 import { MemoryDisk, memoryStore } from "../storage/memory.ts";
+import { createEngine } from "./create-engine.ts";
 import { type Reply, ScriptedTransport } from "./scripted-transport.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { TinyBackend } from "./tiny-backend.ts";
@@ -29,6 +30,8 @@ export interface TestSession {
 export type TestEngineOptions = Partial<Omit<EngineOptions, "backend">> & {
   readonly backend?: Partial<EngineOptions["backend"]>;
   readonly platform?: Partial<Platform>;
+  /** How the code that sends arrives. Left out, it is there. */
+  readonly load?: LoadProcessing;
 };
 
 /**
@@ -71,7 +74,7 @@ export class TestWorld {
 
   /** One more process on the disk. */
   async engine(options: TestEngineOptions = {}): Promise<SyncEngine> {
-    const { backend, platform, ...rest } = options;
+    const { backend, platform, load, ...rest } = options;
     this.#processes += 1;
     const own: Platform = {
       clock: this.clock,
@@ -90,6 +93,7 @@ export class TestWorld {
         backend: { baseUrl: "https://api.example.test", session: (request) => this.ask(request.force), ...backend },
       },
       own,
+      load,
     );
     const engine = await this.run(made);
     this.engines.push(engine);

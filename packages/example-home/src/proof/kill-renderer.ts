@@ -28,11 +28,11 @@ export async function killRenderer({ kills, seed, executablePath }: KillOptions 
   await using cleanup = new Cleanup();
   const random = new SeededRandom(`kill-renderer ${seed}`);
   const folder = cleanup.folder();
-  const script = await bundle();
+  const scripts = await bundle();
   const pages = createServer((request, response) => {
-    const isScript = request.url === "/page.js";
-    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-    response.end(isScript ? script : '<!doctype html><title>proof</title><script type="module" src="/page.js"></script>');
+    const script = scripts.get(request.url ?? "");
+    response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
+    response.end(script ?? '<!doctype html><title>proof</title><script type="module" src="/page.js"></script>');
   });
   await new Promise<void>((resolve) => pages.listen(0, "127.0.0.1", resolve));
   cleanup.closing({ close: () => new Promise<void>((resolve) => pages.close(() => resolve())) });
@@ -90,7 +90,8 @@ export async function killRenderer({ kills, seed, executablePath }: KillOptions 
   };
 }
 
-async function bundle(): Promise<string> {
+/** Path to text: the page's own script, and what it loads when it has begun. */
+async function bundle(): Promise<ReadonlyMap<string, string>> {
   const made = await build({
     configFile: false,
     logLevel: "error",
@@ -101,8 +102,6 @@ async function bundle(): Promise<string> {
       lib: { entry: join(import.meta.dirname, "renderer-page.ts"), formats: ["es"], fileName: "page" },
     },
   });
-  const outputs = Array.isArray(made) ? made : [made];
-  const chunk = outputs.flatMap((one) => ("output" in one ? one.output : [])).find(({ type }) => type === "chunk");
-  if (chunk?.type !== "chunk") throw new Error("the page could not be bundled");
-  return chunk.code;
+  const outputs = (Array.isArray(made) ? made : [made]).flatMap((one) => ("output" in one ? one.output : []));
+  return new Map(outputs.flatMap((file) => (file.type === "chunk" ? [[`/${file.fileName}`, file.code] as const] : [])));
 }
