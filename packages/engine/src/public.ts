@@ -1,6 +1,7 @@
 /** What `guardian-sync` exports on every platform, besides its `createSyncEngine`. */
 export { SyncError } from "@guardian-sync/protocol";
 export type { SyncErrorCode } from "@guardian-sync/protocol";
+export type { CustomPolicy, FieldDeclarations, FieldKind, FieldOptions, FieldPolicy, Sides } from "./core/field-rules.ts";
 export { account as conservationAccount, conserved } from "./core/conservation.ts";
 export type { Session } from "./core/session.ts";
 export {
@@ -13,7 +14,7 @@ export {
   type RequestTemplate,
   type StandardSchema,
 } from "./engine/definitions.ts";
-export type { ConflictedOperation, ServerDocument } from "./engine/conflicts.ts";
+export type { ConflictedField, ConflictedOperation, Resolution, ServerDocument } from "./engine/conflicts.ts";
 export type { SyncEvent, SyncEventType } from "./engine/events.ts";
 export type { KeptOperation, Selection } from "./engine/failed.ts";
 export type { EnqueueInput, RunOptions } from "./engine/intake.ts";

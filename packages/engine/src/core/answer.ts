@@ -6,6 +6,7 @@ import {
   isJsonObject,
   LEDGER_OUTCOMES,
   type Json,
+  type JsonObject,
   type NextStep,
   type OperationResult,
   type OpsResponse,
@@ -16,6 +17,7 @@ import {
   parseRetryAfter,
 } from "@guardian-sync/protocol";
 import type { Exchange } from "../ports/index.ts";
+import type { FieldConflict } from "./merge.ts";
 import { type Finding, findingOf } from "./finding.ts";
 import type { Redact } from "./last-error.ts";
 import type { VerdictEvent } from "./lifecycle.ts";
@@ -59,6 +61,10 @@ export interface OperationVerdict extends Finding {
   readonly data?: Json;
   /** What stands on the server instead, for the reconciler. */
   readonly current?: CurrentState;
+  /** With `unseal`: what the operation has become. */
+  readonly edit?: { readonly payload: Json; readonly before?: JsonObject; readonly baseVersion?: number; readonly delayMs: number };
+  /** With `conflict`: the fields that only a person can decide. */
+  readonly conflicts?: readonly FieldConflict[];
 }
 
 /** Nothing definite about any single operation: all of them stay as they are. */

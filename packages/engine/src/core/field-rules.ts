@@ -49,11 +49,14 @@ export function isMergeable(name: string, depth: number): boolean {
   return !FORBIDDEN.has(name) && (depth > 0 || !SERVER_OWNED.has(name));
 }
 
-/** @throws TypeError that names the field whose declaration is wrong */
-export function fieldRules(declarations: FieldDeclarations = {}, policy: FieldPolicy = "client-wins"): FieldRules {
-  checkPolicy("the policy of an entity", policy);
+/** `whose`: begins the messages. @throws TypeError that names the field whose declaration is wrong */
+export function fieldRules(declarations: FieldDeclarations = {}, policy: FieldPolicy = "client-wins", whose = ""): FieldRules {
+  checkPolicy(`${whose}option policy`, policy);
   const fallback: FieldRule = { kind: "value", key: "", policy };
-  const parsed = Object.entries(declarations).map(([path, declared]) => ({ path: path.split("."), rule: ruleOf(path, declared, policy) }));
+  const parsed = Object.entries(declarations).map(([path, declared]) => ({
+    path: path.split("."),
+    rule: ruleOf(`${whose}option fields: "${path}"`, path, declared, policy),
+  }));
   return level(parsed, fallback);
 }
 
@@ -76,8 +79,7 @@ function level(placed: readonly Placed[], fallback: FieldRule): FieldRules {
   return { fallback, own, nested: new Map([...below].map(([name, parts]) => [name, level(parts, fallback)])) };
 }
 
-function ruleOf(path: string, declared: FieldKind | FieldOptions, fallback: FieldPolicy): FieldRule {
-  const where = `option fields: "${path}"`;
+function ruleOf(where: string, path: string, declared: FieldKind | FieldOptions, fallback: FieldPolicy): FieldRule {
   if (path.split(".").some((name) => name === "" || FORBIDDEN.has(name))) throw new TypeError(`${where} is no name of a field`);
   const options: FieldOptions = typeof declared === "string" ? { kind: declared } : declared;
   if (typeof options !== "object" || options === null) throw new TypeError(`${where} must be a kind or { kind, byKey, policy }`);

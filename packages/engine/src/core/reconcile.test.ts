@@ -9,7 +9,8 @@ const input = (more: Partial<ReconcileInput>): ReconcileInput => ({
   before: { a: 1 },
   mineAt: 2,
   theirsAt: Number.NaN,
-  baseVersion: 1,
+  isConditional: true,
+  sentVersion: 1,
   current: { version: 2, data: { a: 1, b: 7 } },
   rules: fieldRules(),
   onChanged: "delete-wins",
@@ -45,6 +46,9 @@ describe("UPDATE", () => {
     };
     expect(outcome(set)).toEqual({ kind: "again", payload: { s: ["c", "b"] }, before: { s: ["c"] }, baseVersion: 5 });
   });
+  test("X5 what it was to follow left no version: it is written against what is there, though that is what its user saw", () => {
+    expect(outcome({ sentVersion: undefined, current: { version: 1, data: { a: 1 } } })).toMatchObject({ kind: "again", baseVersion: 1 });
+  });
   test("X5 nothing is left to write: done", () => {
     expect(outcome({ current: { version: 2, data: { a: 2 } } })).toEqual({ kind: "done" });
     expect(outcome({ rules: fieldRules({}, "server-wins"), current: { version: 2, data: { a: 3 } } })).toEqual({ kind: "done" });
@@ -55,8 +59,8 @@ describe("UPDATE", () => {
   });
   test.each([
     ["it is gone", { current: { version: 2, data: null } }],
-    ["it went without a condition", { baseVersion: undefined }],
-    ["its condition fits: the server has a reason of its own", { baseVersion: 2 }],
+    ["it went without a condition", { isConditional: false }],
+    ["its condition fits: the server has a reason of its own", { sentVersion: 2 }],
     ["it is no patch", { payload: null }],
   ] as const)("X6 asked when %s", (_why, more) => {
     expect(outcome(more)).toEqual({ kind: "ask", conflicts: [] });
@@ -75,7 +79,7 @@ describe("DELETE", () => {
     expect(deletes({ onChanged: "ask" })).toEqual({ kind: "ask", conflicts: [] });
   });
   test("X6 its condition fits: the server has a reason of its own", () => {
-    expect(deletes({ baseVersion: 2 })).toEqual({ kind: "ask", conflicts: [] });
+    expect(deletes({ sentVersion: 2 })).toEqual({ kind: "ask", conflicts: [] });
   });
 });
 

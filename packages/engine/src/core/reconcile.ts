@@ -10,8 +10,10 @@ export interface ReconcileInput {
   readonly before: JsonObject | undefined;
   /** Epoch ms of the edit. */
   readonly mineAt: number;
-  /** The version that it was sent against; undefined: no condition went with it. */
-  readonly baseVersion: number | undefined;
+  /** A condition went with it: what the server is to hold. */
+  readonly isConditional: boolean;
+  /** The version that the server took the condition for; undefined: it knew none, because what it was to follow left none. */
+  readonly sentVersion: number | undefined;
   /** What stands on the server. `data` null: nothing, any more or yet. */
   readonly current: { readonly version: number; readonly data: JsonObject | null };
   /** Epoch ms of the server's last change; NaN: not known. */
@@ -59,25 +61,34 @@ function reconcileCreate({ payload, current, rules, mineAt, theirsAt }: Reconcil
   return mine.length === 0 ? { kind: "done" } : { kind: "ask", conflicts: mine };
 }
 
-function reconcileUpdate({ payload, before, current, baseVersion, rules, mineAt, theirsAt }: ReconcileInput): Reconciliation {
+function reconcileUpdate({
+  payload,
+  before,
+  current,
+  isConditional,
+  sentVersion,
+  rules,
+  mineAt,
+  theirsAt,
+}: ReconcileInput): Reconciliation {
   const { data, version } = current;
   // Without a condition, or with one that fits, the server has a reason of its own.
-  if (data === null || !isJsonObject(payload) || baseVersion === undefined || baseVersion === version) return ASK;
+  if (data === null || !isJsonObject(payload) || !isConditional || sentVersion === version) return ASK;
   const { patch, conflicts } = mergePatch({ before, mine: payload, theirs: data, rules, mineAt, theirsAt });
   if (conflicts.length > 0) return { kind: "ask", conflicts };
   if (Object.keys(patch).length === 0) return { kind: "done" };
   return { kind: "again", payload: patch, before: touched(data, patch), baseVersion: version };
 }
 
-function reconcileDelete({ payload, current, baseVersion, onChanged }: ReconcileInput): Reconciliation {
+function reconcileDelete({ payload, current, sentVersion, onChanged }: ReconcileInput): Reconciliation {
   if (current.data === null) return { kind: "done" };
-  if (baseVersion === current.version) return ASK;
+  if (sentVersion === current.version) return ASK;
   return onChanged === "ask" ? ASK : { kind: "again", payload, before: undefined, baseVersion: current.version };
 }
 
-function reconcileDeclared({ payload, current, baseVersion, apply }: ReconcileInput): Reconciliation {
+function reconcileDeclared({ payload, current, isConditional, sentVersion, apply }: ReconcileInput): Reconciliation {
   const { data, version } = current;
-  if (baseVersion === undefined || baseVersion === version || !isJsonObject(payload)) return ASK;
+  if (!isConditional || sentVersion === version || !isJsonObject(payload)) return ASK;
   if (apply === undefined) return { kind: "again", payload, before: undefined, baseVersion: version };
   const draft = copy(data ?? {}) as JsonObject;
   try {

@@ -1,4 +1,5 @@
 import type { Json, JsonObject, OutcomeRow } from "@guardian-sync/protocol";
+import { type FieldDeclarations, type FieldPolicy, type FieldRules, fieldRules } from "../core/field-rules.ts";
 
 /** Standard Schema (https://standardschema.dev), the part that is used: zod, valibot, arktype and others implement it. */
 export interface StandardSchema<Output = unknown> {
@@ -21,15 +22,17 @@ export interface EntityRef {
   readonly entityType: string;
   readonly entityId: string;
 }
-type FieldKind = "value" | "set";
-
 export interface EntityOptions<Document> {
   /** Checked when a CREATE is enqueued. */
   readonly schema?: StandardSchema<Document>;
   /** Path segment of its collection: `devices` for `/api/v1/devices`. Without it the handshake must name one. */
   readonly collection?: string;
   /** How fields merge; anything not named replaces. */
-  readonly fields?: Readonly<Record<string, FieldKind>>;
+  readonly fields?: FieldDeclarations;
+  /** Who wins where somebody else changed the same field, unless the field says otherwise. Default: `client-wins`. */
+  readonly policy?: FieldPolicy;
+  /** What becomes of a DELETE of what somebody else has changed meanwhile. Default: `delete-wins`. */
+  readonly onChanged?: "delete-wins" | "ask";
 }
 export interface EntityDefinition<Document = JsonObject> extends EntityOptions<Document> {
   readonly kind: "entity";
@@ -79,6 +82,10 @@ export type AnyOperation = Omit<OperationDefinition<never, never>, "input" | "mi
 /** Declares a kind of document. */
 export function defineEntity<Document = JsonObject>(type: string, options: EntityOptions<Document> = {}): EntityDefinition<Document> {
   checkName("entity type", type);
+  const { onChanged = "delete-wins" } = options;
+  if (onChanged !== "delete-wins" && onChanged !== "ask")
+    throw new TypeError(`entity "${type}": onChanged must be delete-wins or ask, got ${String(onChanged)}`);
+  fieldRules(options.fields, options.policy, `entity "${type}": `);
   return { ...options, kind: "entity", type, ref: (entityId) => ({ entityType: type, entityId }) };
 }
 
@@ -113,12 +120,27 @@ function checkName(what: string, name: unknown): asserts name is string {
 export class Registry {
   readonly entities: ReadonlyMap<string, AnyEntity>;
   readonly operations: ReadonlyMap<string, AnyOperation>;
+  readonly #rules: ReadonlyMap<string, FieldRules>;
 
   constructor(entities: readonly AnyEntity[], operations: readonly AnyOperation[]) {
     this.entities = byName("entities", entities, (definition) => definition.type);
     this.operations = byName("operations", operations, (definition) => definition.name);
+    this.#rules = new Map(entities.map(({ type, fields, policy }) => [type, fieldRules(fields, policy)]));
+  }
+
+  /** How documents of this type merge. */
+  rulesOf(entityType: string): FieldRules {
+    return this.#rules.get(entityType) ?? PLAIN_RULES;
+  }
+
+  /** Whether it matters what somebody else wrote: only then an edit carries the version that its user saw. */
+  merges(entityType: string): boolean {
+    const { fields, policy, onChanged } = this.entities.get(entityType) ?? {};
+    return fields !== undefined || policy !== undefined || onChanged !== undefined;
   }
 }
+
+const PLAIN_RULES: FieldRules = /* @__PURE__ */ fieldRules();
 
 function byName<T>(option: string, definitions: readonly T[], nameOf: (definition: T) => string): ReadonlyMap<string, T> {
   const map = new Map<string, T>();

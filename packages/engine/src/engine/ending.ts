@@ -11,6 +11,7 @@ import { askBeforeFailing, type Cause, type End, endByLook, endByVerdict, type L
 import type { Exchange } from "../ports/index.ts";
 import { currentKey, type SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
+import { endedAs } from "./ended-as.ts";
 import type { Gate } from "./gate.ts";
 import type { Errand, Origin } from "./origin.ts";
 import { sentDocument } from "./rendering.ts";
@@ -124,7 +125,7 @@ export class Ending {
     if (asked.value.verdict !== "applied") return settlement;
     const { result } = asked.value;
     const type = record.operation.content.type;
-    const verdict = result === undefined ? verdictOf(record, "applied", null, move.verdict) : judgeResult(result, { key, type }, redactPii);
+    const verdict = result === undefined ? endedAs(record, "applied", null, move.verdict) : judgeResult(result, { key, type }, redactPii);
     return { ...settlement, moves: settlement.moves.with(at, { index: move.index, verdict }) };
   }
 
@@ -229,7 +230,7 @@ export class Ending {
       return { ...NOTHING, failed: true, breaker: "failure", wait, originFailing: true };
     }
     const verdict =
-      found.verdict !== undefined && found.verdict.event === end.event ? found.verdict : verdictOf(record, end.event, end.code, refusal);
+      found.verdict !== undefined && found.verdict.event === end.event ? found.verdict : endedAs(record, end.event, end.code, refusal);
     return { ...NOTHING, moves: [{ index: 0, verdict }], batch: "grow", breaker: "success" };
   }
 }
@@ -239,38 +240,6 @@ function isNotApplied({ end, verdict }: Found, question: Question): boolean {
   if (end.kind !== "end" || verdict !== undefined) return false;
   return end.event === "reject" || (end.event === "park" && question === "get_compare");
 }
-
-function verdictOf(
-  record: SendableRecord,
-  event: OperationVerdict["event"],
-  code: SyncErrorCode | null,
-  refusal: OperationVerdict | undefined,
-): OperationVerdict {
-  const base: OperationVerdict = refusal ?? {
-    key: currentKey(record.operation),
-    event,
-    step: event === "reject" || event === "park" ? "fail" : "succeed",
-    code,
-    errorClass: "none",
-    mayHaveHappened: false,
-    burnsAttempt: false,
-    countsForBreaker: false,
-    message: MESSAGES[code ?? ""] ?? "",
-    fromLedger: false,
-    consumesNumber: false,
-    replayed: false,
-  };
-  if (event === "reject" || event === "conflict" || event === "park") return { ...base, event, code: code ?? base.code };
-  // Found applied, or stopped, after all: the refusal that led here says nothing about it.
-  const { status: _status, ...ended } = base;
-  const isStopped = event === "cancelled";
-  return { ...ended, event, step: isStopped ? "cancel" : "succeed", code: isStopped ? "CANCELLED" : null, errorClass: "none", message: "" };
-}
-
-const MESSAGES: Readonly<Record<string, string>> = {
-  RETRIES_EXHAUSTED: "every try failed, and the server has confirmed that it was not applied",
-  OUTCOME_UNKNOWN: "nobody can say any more whether it was applied; look at the document, then retry or discard it",
-};
 
 function findingOfExchange(exchange: Exchange): Finding {
   if (exchange.kind === "failure")

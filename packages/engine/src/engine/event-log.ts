@@ -9,6 +9,7 @@ const RARE: readonly SyncEventType[] = [
   "failed",
   "parked",
   "conflict",
+  "resolved",
   "cancelled",
   "quarantined",
   "retried",
@@ -50,6 +51,7 @@ function levelOf(event: SyncEvent): Level {
     case "lock":
       return event.change === "taken_over" || event.change === "forced" || event.change === "lost" ? "warning" : "info";
     case "cancelled":
+    case "resolved":
     case "resumed":
     case "auth":
     case "connection":

@@ -31,6 +31,13 @@ export type SyncEvent = { readonly at: EpochMs } & (
       readonly delayMs: number;
     } & FailureFacts)
   | ({ readonly type: "failed" | "parked" | "conflict"; readonly operation: OperationEventFacts; readonly attempts: number } & FailureFacts)
+  | {
+      readonly type: "resolved";
+      readonly operation: OperationEventFacts;
+      /** What of it goes on: all of it, what a merge left of it, or nothing. */
+      readonly choice: "mine" | "merged" | "theirs";
+      readonly by: "rule" | "person";
+    }
   | { readonly type: "paused"; readonly reason: string; readonly by: "engine" | "operator" }
   | { readonly type: "resumed"; readonly by: "engine" | "operator" }
   | { readonly type: "waiting"; readonly reason: string; readonly untilMs: EpochMs | null; readonly delayMs: number | null }

@@ -34,6 +34,11 @@ export interface RunOptions {
   readonly traceId?: string;
 }
 
+/** An entity as it is shown, and the version of the server's document below. */
+export interface Seen {
+  readonly version: number;
+  readonly value: JsonObject | null;
+}
 /** What a call becomes: the content, and the JSON of its payload, which checking has made already. */
 export interface Prepared {
   readonly content: OperationContent;
@@ -49,9 +54,12 @@ const NO_PAYLOAD = { value: null, text: "null" } as const;
 export class Intake {
   readonly #context: EngineContext;
   readonly #newId: (now: EpochMs) => OperationId;
+  readonly #seen: (ref: EntityRef) => Seen | undefined;
 
-  constructor(context: EngineContext) {
+  /** `seen`: what the user has before them; undefined: nobody looks, or nothing is known. */
+  constructor(context: EngineContext, seen: (ref: EntityRef) => Seen | undefined) {
     this.#context = context;
+    this.#seen = seen;
     this.#newId = uuidV7Maker(() => context.queue.newUuid());
   }
 
@@ -75,7 +83,9 @@ export class Intake {
     const checked = type === "DELETE" ? NO_PAYLOAD : this.#checked(input.payload, `${type} ${entityType}`);
     const schema = this.#context.settings.registry.entities.get(entityType)?.schema;
     if (type === "CREATE" && schema !== undefined) validate(schema, checked.value, `${type} ${entityType}`);
-    const content = this.#content(type, 1, { entityType, entityId }, checked.value, input);
+    const ref = { entityType, entityId };
+    const against = type === "CREATE" ? undefined : this.#against(ref, checked.value, input);
+    const content = this.#content(type, 1, ref, checked.value, input, against);
     return { content, payloadText: checked.text, patch: checked.value as JsonObject | null };
   }
 
@@ -101,7 +111,8 @@ export class Intake {
     this.#tryRequest(definition, ref, copied, patch);
     const payload = { input: copied, patch };
     const payloadText = `{"input":${checked.text},"patch":${checkedPatch.text}}`;
-    return { content: this.#content(name, definition.version, ref, payload, options), payloadText, patch };
+    const against = this.#against(ref, patch, options);
+    return { content: this.#content(name, definition.version, ref, payload, options, against), payloadText, patch };
   }
 
   /** A path parameter that is missing now is missing for ever: refused here, before anything is queued. */
@@ -129,7 +140,25 @@ export class Intake {
     );
   }
 
-  #content(type: string, version: number, ref: EntityRef, payload: Json, options: RunOptions): OperationContent {
+  /** What the edit was made against, where it matters what somebody else wrote. */
+  #against(ref: EntityRef, patch: Json, { baseVersion }: RunOptions): Pick<OperationContent, "base" | "before"> | undefined {
+    if (!this.#context.settings.registry.merges(ref.entityType)) return undefined;
+    const seen = this.#seen(ref);
+    if (seen === undefined || (baseVersion !== undefined && baseVersion !== seen.version)) return undefined;
+    const { value } = seen;
+    const names = isJsonObject(patch) ? Object.keys(patch).filter((name) => value !== null && Object.hasOwn(value, name)) : [];
+    const before = Object.fromEntries(names.map((name) => [name, value?.[name] ?? null]));
+    return { base: { version: seen.version }, before };
+  }
+
+  #content(
+    type: string,
+    version: number,
+    ref: EntityRef,
+    payload: Json,
+    options: RunOptions,
+    against: Pick<OperationContent, "base" | "before"> = {},
+  ): OperationContent {
     const { platform, queue } = this.#context;
     const now = platform.clock.now();
     const id = this.#newId(now);
@@ -151,6 +180,7 @@ export class Intake {
       traceId: (traceId ?? queue.newUuid()) as TraceId,
       txnToken: `txn-${id}`,
       createdAt: now,
+      ...against,
     };
     if (baseVersion === undefined && expiresAt === undefined) return content;
     return {

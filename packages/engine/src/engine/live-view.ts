@@ -95,6 +95,12 @@ export class LiveView {
     return account === undefined ? LOADING : (this.#nodes.get(this.#tagOf(account, ref))?.view ?? LOADING);
   }
 
+  /** For an edit: what its user saw. Undefined: nothing is known of it. */
+  seen(ref: EntityRef): { readonly version: number; readonly value: JsonObject | null } | undefined {
+    const { version, value, isLoading } = this.get(ref);
+    return isLoading || version === null ? undefined : { version, value };
+  }
+
   list(entityType: string): readonly ListedEntity[] {
     return this.#lists.get(entityType)?.items ?? [];
   }

@@ -69,6 +69,7 @@ export class Meters {
     events.on("failed", () => this.#failed());
     events.on("parked", () => this.#failed());
     events.on("retried", () => this.#count("retries_total"));
+    events.on("resolved", () => this.#count("conflicts_resolved_total"));
     events.on("breaker", ({ state }) => {
       if (state === "open") this.#count("circuit_tripped_total");
     });

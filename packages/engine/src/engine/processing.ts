@@ -30,7 +30,7 @@ export class Processing {
     this.lock = new LockKeeper(context);
     this.processor = new Processor(context, sessions, this.lock);
     this.failed = new FailedList(context, account, () => this.processor.wake());
-    this.conflicts = new ConflictList(context, account);
+    this.conflicts = new ConflictList(context, account, () => this.processor.wake());
   }
 
   /** See `Operation.cancel`. */

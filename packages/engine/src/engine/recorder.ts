@@ -4,7 +4,7 @@ import { fold, type LiveOperation } from "../core/fold.ts";
 import { type State, stateOf } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/holds-entity.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
-import type { EntityDocument, Receipt } from "../format/index.ts";
+import type { DetailConflict, Edit, EntityDocument, Receipt } from "../format/index.ts";
 import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
@@ -102,7 +102,11 @@ async function move(
   told: (() => void)[],
 ): Promise<State> {
   const { code, status, version, commitSeq, current } = verdict;
-  if (verdict.event === "unseal") return unseal(context, change, operation);
+  if (verdict.event === "unseal") {
+    if (verdict.edit !== undefined)
+      told.push(() => context.events.emit({ type: "resolved", operation: factsOf(operation), choice: "merged", by: "rule" }));
+    return unseal(context, change, operation, verdict.edit);
+  }
   const lastError = code === null ? undefined : errorText(code, status, verdict.message);
   const state = change.move(operation, verdict.event, {
     detail: {
@@ -112,6 +116,7 @@ async function move(
       ...(lastError === undefined ? {} : { lastError }),
       ...(isRefusal(verdict) ? { rejected: true } : {}),
       ...(verdict.event === "conflict" && current !== undefined ? { current: { version: current.version, data: current.data } } : {}),
+      ...(verdict.conflicts === undefined ? {} : { conflicts: verdict.conflicts as readonly DetailConflict[] }),
       ...(verdict.step === "succeed"
         ? { acked: { ...(version === undefined ? {} : { version }), ...(commitSeq === undefined ? {} : { commitSeq }) } }
         : {}),
@@ -190,15 +195,22 @@ async function knownEntities(
  * A definite "not applied": rendered anew under a new key, which names the old one, because a copy of the old may still arrive.
  * One that is to be cancelled goes again, too: only the server's marker stops such a copy.
  */
-function unseal(context: EngineContext, change: ChangeSet, operation: QueuedOperation): State {
+function unseal(context: EngineContext, change: ChangeSet, operation: QueuedOperation, merged?: OperationVerdict["edit"]): State {
   const oldKey = currentKey(operation);
+  const { delayMs = 0, ...edit } = merged ?? {};
+  const { merges = 0 } = operation.detail;
   return change.move(operation, "unseal", {
     firstSendAt: 0,
+    ...(delayMs > 0 ? { dueAt: nowOf(context) + delayMs } : {}),
     detail: {
       ...operation.detail,
+      ...(merged === undefined ? {} : { edit: edit as Edit, merges: merges + 1 }),
       key: context.queue.newUuid(),
       supersedes: [...(operation.detail.supersedes ?? []), oldKey],
-      history: [...(operation.detail.history ?? []), { at: nowOf(context), event: "unsealed", key: oldKey }].slice(-20),
+      history: [
+        ...(operation.detail.history ?? []),
+        { at: nowOf(context), event: merged === undefined ? "unsealed" : "merged", key: oldKey },
+      ].slice(-20),
     },
   });
 }

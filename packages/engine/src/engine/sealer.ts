@@ -195,7 +195,9 @@ function take(
     if (fits.kind === "take" && fits.count < candidates.length) break;
     taken.batch.push({ operation, rendered, candidate: candidateOf(rendered) });
     taken.looked += 1;
-    predecessors.set(operation.entityTag, currentKey(operation));
+    // What came after one that was merged saw another result than it will have: it is merged in its turn.
+    if (operation.detail.edit === undefined) predecessors.set(operation.entityTag, currentKey(operation));
+    else predecessors.delete(operation.entityTag);
   }
   return taken;
 }

@@ -18,6 +18,7 @@ import type { Gate } from "./gate.ts";
 import type { Greeter } from "./greeter.ts";
 import type { LockKeeper } from "./lock-keeper.ts";
 import type { Errand, Origin } from "./origin.ts";
+import { Reconciler } from "./reconciler.ts";
 import { record } from "./recorder.ts";
 import { quarantineSealed, sealNext } from "./sealer.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
@@ -59,6 +60,7 @@ const STREAM_MS = 5000;
 export class Sender {
   readonly #context: EngineContext;
   readonly #parts: SenderParts;
+  readonly #reconciler: Reconciler;
   #batch: BatchState;
   #bucket: BucketState;
   #refusals = 0;
@@ -73,6 +75,7 @@ export class Sender {
   constructor(context: EngineContext, parts: SenderParts) {
     this.#context = context;
     this.#parts = parts;
+    this.#reconciler = new Reconciler(context);
     this.#batch = fullBatch(context.settings.batch);
     this.#bucket = fullBucket(context.settings.rateLimit, context.platform.clock.monotonic());
   }
@@ -311,6 +314,7 @@ export class Sender {
     if (settlement.ask !== undefined)
       settlement = await ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, strain);
     settlement = await ending.sealOffConflicts(errand, records, settlement, capabilities, strain);
+    settlement = this.#reconciler.decide(records, settlement);
     if (settlement.correctClock !== undefined) await greeter.correctClock(account, lease, reply.exchange);
     return this.carryOut(mandate, records, settlement, reply.elapsedMs);
   }

@@ -60,7 +60,7 @@ export class SyncEngine {
   /** Operations that wait, or are under way. */
   readonly pending: PendingList;
   /** Operations that somebody else's write stopped. `failed.discard` ends one. */
-  readonly conflicts: Pick<ConflictList, "list">;
+  readonly conflicts: Pick<ConflictList, "list" | "resolve">;
   readonly quarantine: { list(page?: Page): Promise<readonly KeptOperation[]> };
   readonly auth: { refresh(): Promise<void> };
   /** Transaction tokens, for an app that keeps its own state beside the view. */
@@ -79,13 +79,16 @@ export class SyncEngine {
     this.#processing = new ProcessingKeeper(context, { sessions, account: () => this.#currentAccount() }, load, onSealed);
     const readOn = (): void => this.#viewing.readOn();
     this.#pageLife = new PageLifeKeeper(context.platform.pageLife, { processing: this.#processing, readOn });
-    this.#intake = new Intake(context);
+    this.#intake = new Intake(context, (ref) => this.#viewing.seen(ref));
     this.#fates = new Fates(context, () => this.#currentAccount());
     this.#viewing = new Viewing(context, this.#processing, () => this.#currentAccount());
     this.optimistic = new OptimisticTokens((error) => this.#viewing.report(error));
     this.failed = failedOver(() => this.#processing.needed());
     this.pending = new PendingList(context, () => this.#currentAccount());
-    this.conflicts = { list: async (page) => (await this.#processing.needed()).conflicts.list(page) };
+    this.conflicts = {
+      list: async (page) => (await this.#processing.needed()).conflicts.list(page),
+      resolve: async (id, resolution) => (await this.#processing.needed()).conflicts.resolve(id, resolution),
+    };
     this.quarantine = { list: (page) => this.failed.list(page, ["quarantined"]) };
     this.auth = {
       refresh: async () => {

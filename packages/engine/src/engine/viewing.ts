@@ -4,7 +4,8 @@ import type { AccountTag, Seq } from "../ports/index.ts";
 import { awaitsEcho } from "../queue/feed-position.ts";
 import type { EngineContext } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
-import type { EntityDefinition } from "./definitions.ts";
+import type { EntityDefinition, EntityRef } from "./definitions.ts";
+import type { Seen } from "./intake.ts";
 import { type EntityView, type ListedEntity, LiveView } from "./live-view.ts";
 import type { Puller } from "./puller.ts";
 
@@ -58,6 +59,11 @@ export class Viewing {
       get: () => this.#view.list(type) as readonly ListedEntity<Document>[],
       subscribe: (listener) => this.#view.watchAll(type, listener as (items: readonly ListedEntity[]) => void),
     };
+  }
+
+  /** See `LiveView.seen`. */
+  seen(ref: EntityRef): Seen | undefined {
+    return this.#view.seen(ref);
   }
 
   async pull(timeoutMs: number): Promise<void> {

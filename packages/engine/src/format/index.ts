@@ -15,7 +15,15 @@ export { decodeReceipts, encodeReceipts, type Receipt } from "./receipt.ts";
 export { openJson, type RecordPlace, sealJson } from "./record.ts";
 export { openSealed, packSealed } from "./sealed.ts";
 export { openSegment, packSegment } from "./segment.ts";
-export { encodeStateDetail, type HistoryEntry, MAX_HISTORY, parseStateDetail, type StateDetail } from "./state-detail.ts";
+export {
+  type DetailConflict,
+  type Edit,
+  encodeStateDetail,
+  type HistoryEntry,
+  MAX_HISTORY,
+  parseStateDetail,
+  type StateDetail,
+} from "./state-detail.ts";
 export { accountTag, entityTag } from "./tags.ts";
 export { utf8Decode, utf8Encode } from "./utf8.ts";
 export { plainKeyRing } from "./plain-key-ring.ts";

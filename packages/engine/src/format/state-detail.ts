@@ -14,6 +14,23 @@ export interface HistoryEntry {
   readonly code?: string;
 }
 
+/** An operation as it has to be sent now. */
+export interface Edit {
+  /** A CREATE that found its id taken goes on as an UPDATE. */
+  readonly type?: "UPDATE";
+  readonly payload: Json;
+  readonly before?: JsonObject;
+  /** Absent: without a condition. */
+  readonly baseVersion?: number;
+}
+/** One field, with what each side holds. Absent: not there. */
+export interface DetailConflict {
+  readonly path: string;
+  readonly before?: Json;
+  readonly mine?: Json;
+  readonly theirs?: Json;
+}
+
 /** What few operations need beyond their row's columns. Lives encrypted in the row; absent when there is nothing to say. */
 export interface StateDetail {
   /** The current key, when it is not the one of the content any more. */
@@ -37,6 +54,12 @@ export interface StateDetail {
   readonly isEchoed?: boolean;
   /** Where an archived one goes back to. */
   readonly archivedFrom?: "failed" | "parked";
+  /** What it has become by merging with what somebody else wrote; the content is never changed. */
+  readonly edit?: Edit;
+  /** How often it was merged in a row. */
+  readonly merges?: number;
+  /** The fields that only a person can decide. */
+  readonly conflicts?: readonly DetailConflict[];
   /** What stood on the server instead, by the answer that made it a conflict. Without `data`: it was too long. */
   readonly current?: { readonly version: number; readonly data?: JsonObject | null };
   readonly data?: Json;
@@ -46,10 +69,12 @@ export interface StateDetail {
 export function parseStateDetail(value: Json): StateDetail {
   const fields = new Fields(value, "The detail of an operation's state");
   for (const name of ["key", "lastError", "code"]) fields.optional(name, "string");
-  fields.optional("status", "number");
+  for (const name of ["status", "merges"]) fields.optional(name, "number");
   for (const name of ["rejected", "cancelWanted", "skewCorrected", "isEchoed"]) fields.optional(name, "boolean");
-  for (const name of ["acked", "current"]) fields.optional(name, "object");
+  for (const name of ["acked", "current", "edit"]) fields.optional(name, "object");
   fields.optionalTexts("supersedes");
+  const conflicts = fields.get("conflicts");
+  if (conflicts !== undefined && !Array.isArray(conflicts)) fields.fail("conflicts");
   const history = fields.get("history");
   if (history !== undefined && !Array.isArray(history)) fields.fail("history");
   return value as unknown as StateDetail;

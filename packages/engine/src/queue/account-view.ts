@@ -15,7 +15,7 @@ import {
 import type { AccountRow, AccountTag, EntityRow, EntityTag, LaneRow, PackRow, Phase, ReceiptRow, Seq, StateRow } from "../ports/index.ts";
 import { openDocument } from "./documents.ts";
 import { orNull, orNullNow } from "./or-null.ts";
-import type { QueuedOperation, SealedRecord } from "./records.ts";
+import { editedContent, type QueuedOperation, type SealedRecord } from "./records.ts";
 import { readStampedText } from "./sealed-text.ts";
 import type { OpenSegment, SegmentReader } from "./segment-reader.ts";
 
@@ -245,7 +245,7 @@ export class AccountView {
     return {
       seq,
       entityTag: segment.entityTags[index] as EntityTag,
-      content: content ?? unreadableContent(segment, seq),
+      content: content === null ? unreadableContent(segment, seq) : editedContent(content, detail?.edit),
       readable: content !== null && detail !== null,
       phase: row?.phase ?? "pending",
       row,

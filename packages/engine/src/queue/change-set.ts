@@ -19,7 +19,7 @@ import type {
 } from "../ports/index.ts";
 import { encodeOrigin, ORIGIN_KEY, type OriginState } from "./origin-state.ts";
 import { documentPlace } from "./documents.ts";
-import { currentKey, type QueuedOperation } from "./records.ts";
+import { currentKey, editedContent, type QueuedOperation } from "./records.ts";
 
 export interface RowPatch {
   readonly blockedBy?: Seq | 0;
@@ -204,7 +204,9 @@ export class ChangeSet {
   /** The operation as this change leaves it, if it stays in the queue. */
   after(operation: QueuedOperation): QueuedOperation {
     const changed = this.#states.get(operation.seq);
-    return changed === undefined ? operation : { ...operation, phase: changed.row.phase, row: changed.row, detail: changed.detail };
+    if (changed === undefined) return operation;
+    const { row, detail } = changed;
+    return { ...operation, content: editedContent(operation.content, detail.edit), phase: row.phase, row, detail };
   }
 
   /** Rewrites the small state of an operation that stays where it is. */

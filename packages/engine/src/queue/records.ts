@@ -1,4 +1,4 @@
-import type { OperationContent, StateDetail } from "../format/index.ts";
+import type { Edit, OperationContent, StateDetail } from "../format/index.ts";
 import type { EntityTag, Phase, Seq, StateRow } from "../ports/index.ts";
 
 /** One operation as the processor sees it: immutable content, and where it stands. */
@@ -35,4 +35,17 @@ export interface SendableRecord extends SealedRecord {
 
 export function isSendable(record: SealedRecord): record is SendableRecord {
   return record.text !== null && record.operation.readable;
+}
+
+/** What a merge made of it. Where it is shown, rendered or compared, that counts. */
+export function editedContent(content: OperationContent, edit: Edit | undefined): OperationContent {
+  if (edit === undefined) return content;
+  const { base: _base, before: _before, ...rest } = content;
+  return {
+    ...rest,
+    ...(edit.type === undefined ? {} : { type: edit.type }),
+    payload: edit.payload,
+    ...(edit.before === undefined ? {} : { before: edit.before }),
+    ...(edit.baseVersion === undefined ? {} : { base: { version: edit.baseVersion } }),
+  };
 }

@@ -117,8 +117,12 @@ export class TinyBackend {
     if (judged !== undefined && judged.outcome !== "applied") return judged;
     const version = this.versions.get(operation.entity_id) ?? 0;
     const { base } = operation;
-    if (base !== undefined && "version" in base && base.version !== version) {
-      return { status: 409, outcome: "conflict", error: { code: "CONFLICT", message: `it is at version ${version}` } };
+    const expected = base === undefined ? version : "version" in base ? base.version : this.ledger.get(base.after)?.version;
+    if (expected !== version) {
+      const data = this.feed.documents.get(operation.entity_id) ?? null;
+      const details = { server_version: version, client_version: expected ?? null };
+      const error = { code: "CONFLICT", message: `it is at version ${version}`, details };
+      return { status: 409, outcome: "conflict", error, current: { version, data, deleted: data === null } };
     }
     this.applied.push(operation);
     this.versions.set(operation.entity_id, version + 1);
