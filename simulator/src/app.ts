@@ -1,6 +1,6 @@
 import type { Operation } from "guardian-sync";
 import { createEngine, type EngineOptions, type Platform, type SeededRandom, type SyncEngine } from "guardian-sync/testing";
-import { add, counter, note } from "./definitions.ts";
+import { add, board, counter, note } from "./definitions.ts";
 import { ADD } from "./domain.ts";
 import { Looker } from "./looker.ts";
 import type { Account, Enqueued } from "./model.ts";
@@ -50,7 +50,7 @@ export class App {
       {
         ...options,
         backend: { baseUrl: ORIGIN, session: (request) => home.session(request) },
-        entities: [note, counter] as never,
+        entities: [note, counter, board] as never,
         operations: [add] as never,
       },
       platform,
@@ -76,7 +76,7 @@ export class App {
     return this.#looker;
   }
 
-  /** Somebody begins to look at both lists, and at some things by themselves. */
+  /** Somebody begins to look at all lists, and at some things by themselves. */
   look(things: readonly { readonly entityType: string; readonly entityId: string }[]): void {
     const { label, device, world } = this.#home;
     this.#write("is looked at");
@@ -107,6 +107,15 @@ export class App {
       this.#write(`could not pull: ${codeText(error)}`);
       return false;
     }
+  }
+
+  /** Somebody who looks at a board puts a tag on it and raises its score; where nobody sees it, nothing happens. */
+  tag(entityId: string, marker: string, by: number): void {
+    const shown = this.#looker?.board(entityId) ?? null;
+    if (shown === null) return;
+    const tags = [...(Array.isArray(shown.tags) ? (shown.tags as readonly string[]) : []), marker];
+    const payload = { tags, score: Number(shown.score ?? 0) + by };
+    this.doAll([{ type: "UPDATE", entityType: "board", entityId, payload, marker, baseVersion: null, expiresInMs: null, by }]);
   }
 
   /** One call for each. */

@@ -5,6 +5,11 @@ import { ADD, type AddInput } from "./domain.ts";
 /** What the app declares. */
 export const note: EntityDefinition<JsonObject> = defineEntity("note", { collection: "notes" });
 export const counter: EntityDefinition<JsonObject> = defineEntity("counter", { collection: "counters" });
+/** Several people edit it at once, and every edit counts. */
+export const board: EntityDefinition<JsonObject> = defineEntity("board", {
+  collection: "boards",
+  fields: { tags: "set", score: "increment" },
+});
 export const add: OperationDefinition<AddInput> = defineOperation<AddInput>(ADD, {
   entity: ({ id }) => counter.ref(id),
   apply: (draft, { by, memo }) => {

@@ -27,6 +27,12 @@ export const COLLECTIONS: Readonly<Record<string, CollectionDefinition>> = {
       typeof title === "string" && title.length <= MAX_TITLE_CHARS && !title.startsWith(REFUSED_TITLE) ? null : "title",
     ),
   },
+  boards: {
+    entityType: "board",
+    schema: schemaOf(({ tags, score }) =>
+      !Array.isArray(tags) || tags.some((tag) => typeof tag !== "string") ? "tags" : Number.isInteger(score) ? null : "score",
+    ),
+  },
   counters: {
     entityType: "counter",
     schema: schemaOf(({ value }) => (typeof value === "number" && Number.isInteger(value) ? null : "value")),

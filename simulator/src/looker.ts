@@ -1,6 +1,6 @@
 import type { JsonObject } from "@guardian-sync/protocol";
 import type { SyncEngine } from "guardian-sync/testing";
-import { counter, note } from "./definitions.ts";
+import { board, counter, note } from "./definitions.ts";
 import { keyOf, type Shown } from "./shown.ts";
 import type { World } from "./world.ts";
 
@@ -13,7 +13,9 @@ interface Single {
 }
 type Listed = readonly (Single & { readonly entityId: string })[];
 
-/** A page of an app that shows both lists, and some things by themselves; until `end`. */
+const DEFINITIONS: Readonly<Record<string, typeof note>> = { note, counter, board };
+
+/** A page of an app that shows all lists, and some things by themselves; until `end`. */
 export class Looker {
   readonly #lists = new Map<string, Listed>();
   readonly #singles = new Map<string, Single>();
@@ -27,7 +29,7 @@ export class Looker {
     this.#life = life;
     this.#world = world;
     world.views.begins(life.label);
-    for (const definition of [note, counter]) {
+    for (const definition of [note, counter, board]) {
       const { type } = definition;
       this.#offs.push(engine.entities(definition).subscribe((items) => this.#listed(type, items)));
     }
@@ -39,17 +41,23 @@ export class Looker {
 
   /** One thing by itself. */
   watch(engine: SyncEngine, entityType: string, entityId: string): void {
-    const definition = entityType === "note" ? note : counter;
+    const definition = DEFINITIONS[entityType] ?? note;
     const key = keyOf(entityType, entityId);
     if (this.#singles.has(key)) return;
     this.#offs.push(engine.entity(definition, entityId).subscribe((view) => this.#singles.set(key, view)));
+  }
+
+  /** A board as it is shown, where the server is known to have it. */
+  board(entityId: string): JsonObject | null {
+    const shown = this.#lists.get("board")?.find((item) => item.entityId === entityId);
+    return shown === undefined || shown.version === null || shown.isLoading ? null : shown.value;
   }
 
   end(): void {
     for (const off of this.#offs.splice(0)) off();
   }
 
-  /** Both lists as they were told last. */
+  /** All lists as they were told last. */
   shown(): ReadonlyMap<string, Shown> {
     const shown = new Map<string, Shown>();
     for (const [entityType, items] of this.#lists) {
@@ -74,6 +82,6 @@ export class Looker {
     const facts = items.map(({ version, syncState, pending }) => `${version ?? "new"} ${syncState} ${pending}`);
     journal.write(this.#life.label, `shows ${items.length} ${type}s`, facts.join(","));
     if (type === "counter") views.counters(this.#life, items);
-    else views.notes(this.#life, items);
+    else if (type === "note") views.notes(this.#life, items);
   }
 }

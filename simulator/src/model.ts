@@ -86,7 +86,7 @@ export interface Enqueued {
   readonly entityId: string;
   /** Stands in its payload and in no other; empty for a DELETE. */
   readonly marker: string;
-  /** What a counter grows by; 0 for everything else. */
+  /** What a counter, or the score of a board, grows by; 0 for everything else. */
   readonly by: number;
   /** `unheard`: the process died before it was told. */
   stored: "waiting" | "stored" | "refused" | "unheard";

@@ -36,6 +36,8 @@ export interface Scenario {
   /** Share of the lives of a process in which somebody looks at the view from the beginning, and taps that concern it. */
   readonly lookers: number;
   readonly glances: number;
+  /** Edits of boards, for each device. */
+  readonly tags: number;
 }
 
 const ALICE: Account = { space: "house", principal: "alice" };
@@ -70,6 +72,7 @@ export function scenarioOf(random: SeededRandom): Scenario {
     pageItems: random.pick([1000, 1000, 20, 3]),
     lookers: random.pick([0, 0, 0.5, 1]),
     glances: random.pick([0, 2, 6]),
+    tags: random.pick([0, 4, 12]),
   };
   // Who may ask fifteen times a minute gets whole pages: the rest would be a matter of hours.
   return scenario.requestsPerMinute < 100 ? { ...scenario, pageItems: 1000 } : scenario;

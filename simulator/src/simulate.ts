@@ -1,3 +1,4 @@
+import { canonicalJson } from "@guardian-sync/protocol";
 import { ADD } from "./domain.ts";
 import { pageAgainstServer, watchPage } from "./page-watch.ts";
 import type { Process } from "./process.ts";
@@ -272,6 +273,24 @@ class Run {
       }
     }
     this.#judgeSums();
+    this.#judgeBoards();
+  }
+
+  /** Every edit of a board that took effect is in it, whoever edited it at the same time: the tag once, the score in the sum. */
+  #judgeBoards(): void {
+    const world = this.#world;
+    for (const [, { entities }] of world.server.disk.spaces) {
+      for (const { type, id, document } of entities.values()) {
+        if (type !== "board" || document === null) continue;
+        const edits = world.operations.ofEntity(id).filter(({ effects }) => effects > 0);
+        const tags = edits.flatMap(({ marker }) => (marker === "" ? [] : [marker]));
+        if (canonicalJson([...(document.tags as string[])].sort()) !== canonicalJson(tags.toSorted())) {
+          world.report("INV2", `board ${id} has ${(document.tags as string[]).length} tags, and ${tags.length} edits took effect`);
+        }
+        const score = edits.reduce((sum, { by }) => sum + by, 0);
+        if (document.score !== score) world.report("INV2", `board ${id} scores ${String(document.score)}, and ${score} were added to it`);
+      }
+    }
   }
 
   /** Every counter is the sum of what was added to it. */

@@ -11,6 +11,9 @@ type Life = "new" | "there" | "gone";
 const NOTES_OF_A_DEVICE = 5;
 const SHARED_NOTES = 2;
 const COUNTERS = 3;
+const BOARDS = 2;
+/** An app needs some time until it can be used. */
+const OPENING_MS = 1000;
 
 /**
  * What people do: mostly sensible things to things of their own, sometimes what somebody else does to the same thing at the same
@@ -23,6 +26,8 @@ export class Workload {
   readonly #own = new Map<string, { id: string; life: Life }[]>();
   readonly #shared: readonly { id: string; life: Life }[];
   readonly #counters: readonly string[];
+  readonly #boards: readonly string[];
+  readonly #taggers: SeededRandom;
   #words = 0;
 
   constructor(world: World) {
@@ -31,6 +36,8 @@ export class Workload {
     this.#glances = world.random.fork("glances");
     this.#shared = Array.from({ length: SHARED_NOTES }, () => this.#newNote());
     this.#counters = Array.from({ length: COUNTERS }, () => this.#newId());
+    this.#taggers = world.random.fork("taggers");
+    this.#boards = Array.from({ length: BOARDS }, () => uuidV4((length) => this.#taggers.bytes(length)));
   }
 
   /** Plans every action of the run: what, where and when. */
@@ -45,9 +52,33 @@ export class Workload {
       const station = this.#random.pick(stations);
       timeline.after(atMs, () => this.#act(station));
     }
+    this.#planBoards(stations);
     for (let i = 0; i < scenario.glances * stations.length; i++) {
       const station = this.#glances.pick(stations);
       timeline.after(this.#glances.between(0, troubleMs), () => this.#glance(station));
+    }
+  }
+
+  /** Boards are there from the beginning, made by one; whoever looks at them edits them, several at the same time. */
+  #planBoards(stations: readonly Station[]): void {
+    const { scenario, timeline } = this.#world;
+    const random = this.#taggers;
+    const [first] = stations;
+    const facts = { type: "CREATE", entityType: "board", marker: "", baseVersion: null, expiresInMs: null, by: 0 } as const;
+    const intents = this.#boards.map((entityId) => ({ ...facts, entityId, payload: { id: entityId, tags: [], score: 0 } }));
+    const make = (): void => {
+      const process = first?.processes[0];
+      if (process?.app === null || process?.isFrozen === true) timeline.after(OPENING_MS, make);
+      else process?.act("tap", (app) => app.doAll(intents));
+    };
+    timeline.after(OPENING_MS, make);
+    for (let i = 0; i < scenario.tags * stations.length; i++) {
+      const { processes } = random.pick(stations);
+      const [entityId, by] = [random.pick(this.#boards), random.integer(1, 1000)];
+      timeline.after(random.between(0, scenario.troubleMs), () => {
+        const process = random.pick(processes);
+        if (process.isUp && !process.isFrozen) process.act("tap", (app) => app.tag(entityId, this.#text(), by));
+      });
     }
   }
 
