@@ -57,7 +57,7 @@ export function fold(snapshot: JsonObject | null, operations: readonly LiveOpera
   const broken: number[] = [];
   operations.forEach((operation, index) => {
     rank = Math.max(rank, RANK.indexOf(SAYS[operation.state] ?? "synced"));
-    if (!SHOWN.has(operation.state) || operation.isEchoed === true) return;
+    if (!isShown(operation)) return;
     try {
       value = effect(value, operation);
     } catch {
@@ -67,6 +67,11 @@ export function fold(snapshot: JsonObject | null, operations: readonly LiveOpera
     }
   });
   return { value, syncState: RANK[rank] as SyncState, broken };
+}
+
+/** It is on top of the snapshot: neither gone nor contained in it. */
+export function isShown({ state, isEchoed }: LiveOperation): boolean {
+  return SHOWN.has(state) && isEchoed !== true;
 }
 
 function effect(value: JsonObject | null, { type, payload, apply }: LiveOperation): JsonObject | null {

@@ -1,4 +1,5 @@
 import {
+  type Base,
   type EpochMs,
   type IdempotencyKey,
   isJsonObject,
@@ -34,9 +35,9 @@ export interface RunOptions {
   readonly traceId?: string;
 }
 
-/** An entity as it is shown, and the version of the server's document below. */
+/** An entity as it is shown, and what that is: a version of the server's, or the result of an own operation. */
 export interface Seen {
-  readonly version: number;
+  readonly base: Base;
   readonly value: JsonObject | null;
 }
 /** What a call becomes: the content, and the JSON of its payload, which checking has made already. */
@@ -144,11 +145,11 @@ export class Intake {
   #against(ref: EntityRef, patch: Json, { baseVersion }: RunOptions): Pick<OperationContent, "base" | "before"> | undefined {
     if (!this.#context.settings.registry.merges(ref.entityType)) return undefined;
     const seen = this.#seen(ref);
-    if (seen === undefined || (baseVersion !== undefined && baseVersion !== seen.version)) return undefined;
-    const { value } = seen;
+    if (seen === undefined || baseVersion !== undefined) return undefined;
+    const { base, value } = seen;
     const names = isJsonObject(patch) ? Object.keys(patch).filter((name) => value !== null && Object.hasOwn(value, name)) : [];
     const before = Object.fromEntries(names.map((name) => [name, value?.[name] ?? null]));
-    return { base: { version: seen.version }, before };
+    return { base, before };
   }
 
   #content(

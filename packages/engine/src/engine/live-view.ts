@@ -1,5 +1,5 @@
 import type { JsonObject, OperationId } from "@guardian-sync/protocol";
-import { fold, type LiveOperation, type SyncState } from "../core/fold.ts";
+import { fold, isShown, type LiveOperation, type SyncState } from "../core/fold.ts";
 import type { EntityDocument, OperationContent } from "../format/index.ts";
 import type { AccountTag, EntityTag, Seq } from "../ports/index.ts";
 import { type AccountView, isTombstone } from "../queue/account-view.ts";
@@ -7,6 +7,7 @@ import { type ChangeSet, stateOfOperation } from "../queue/change-set.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import type { EntityRef } from "./definitions.ts";
+import type { Seen } from "./intake.ts";
 import { keepDocuments } from "./keep-documents.ts";
 
 /** One entity as a page shows it: what the server is known to hold, and what waits on top of it. */
@@ -29,6 +30,8 @@ interface Shown {
   readonly id: OperationId;
   /** Unknown while it is on its way to the disk. */
   readonly seq: Seq | undefined;
+  /** As it was made. */
+  readonly key: string;
   readonly live: LiveOperation;
 }
 interface Node {
@@ -96,9 +99,15 @@ export class LiveView {
   }
 
   /** For an edit: what its user saw. Undefined: nothing is known of it. */
-  seen(ref: EntityRef): { readonly version: number; readonly value: JsonObject | null } | undefined {
-    const { version, value, isLoading } = this.get(ref);
-    return isLoading || version === null ? undefined : { version, value };
+  seen(ref: EntityRef): Seen | undefined {
+    const account = this.#accountNow();
+    const node = account === undefined ? undefined : this.#nodes.get(this.#tagOf(account, ref));
+    if (node === undefined || node.view.isLoading) return undefined;
+    const { value, version } = node.view;
+    // The result of the last one on top is what its user sees; the server knows whether it came to that.
+    const last = inOrder(node.operations).findLast(({ live }) => isShown(live));
+    if (last !== undefined) return { base: { after: last.key }, value };
+    return version === null ? undefined : { base: { version }, value };
   }
 
   list(entityType: string): readonly ListedEntity[] {
@@ -147,7 +156,7 @@ export class LiveView {
         if (seqs !== undefined && known?.live.state !== "storing") return;
         if (seqs !== undefined && this.#loading !== undefined) this.#appended.add(content.id);
         const live = this.#liveOf(content, seqs === undefined ? "storing" : "pending", false);
-        node.operations.set(content.id, { id: content.id, seq: seqs?.[index], live });
+        node.operations.set(content.id, { id: content.id, seq: seqs?.[index], key: content.key, live });
         this.#touched.add(node);
       });
       this.#flush();
@@ -267,7 +276,7 @@ export class LiveView {
     if (!operation.readable && !this.#nodes.has(entityTag)) return;
     const node = this.#nodeOf(entityTag, content);
     const live = this.#liveOf(content, stateOfOperation(operation), detail.isEchoed === true);
-    node.operations.set(content.id, { id: content.id, seq, live });
+    node.operations.set(content.id, { id: content.id, seq, key: content.key, live });
     this.#touched.add(node);
   }
 
@@ -362,9 +371,7 @@ export class LiveView {
   }
 
   #viewOf({ document, operations }: Node): EntityView {
-    const ordered = Array.from(operations.values()).sort(
-      (a, b) => (a.seq ?? Number.POSITIVE_INFINITY) - (b.seq ?? Number.POSITIVE_INFINITY),
-    );
+    const ordered = inOrder(operations);
     const { value, syncState } = fold(
       document?.data ?? null,
       ordered.map(({ live }) => live),
@@ -390,6 +397,11 @@ export class LiveView {
       this.#report(error);
     }
   }
+}
+
+/** What is on its way to the disk comes last. */
+function inOrder(operations: ReadonlyMap<OperationId, Shown>): readonly Shown[] {
+  return Array.from(operations.values()).sort((a, b) => (a.seq ?? Number.POSITIVE_INFINITY) - (b.seq ?? Number.POSITIVE_INFINITY));
 }
 
 function nameOf({ entityType, entityId }: EntityRef): string {

@@ -13,8 +13,8 @@ export type Rendered =
 
 export interface RenderContext {
   readonly capabilities: Capabilities;
-  /** Key of the operation of the same entity that goes just before, in the same request. */
-  readonly predecessorKey: string | undefined;
+  /** The operation of the same entity that goes just before, in the same request. */
+  readonly predecessor: QueuedOperation | undefined;
   /** The last own result of the entity. */
   readonly known: EntityRow | undefined;
 }
@@ -113,11 +113,15 @@ function form(
 
 /**
  * The base, restamped: what was written against a version that own operations have replaced since was written against
- * their result.
+ * their result. Not where it is known exactly what was seen: what differs from it is merged.
  */
-function baseOf({ base }: OperationContent, { predecessorKey, known }: RenderContext): Base | undefined {
+function baseOf({ base, before }: OperationContent, { predecessor, known }: RenderContext): Base | undefined {
   if (base === undefined) return undefined;
-  if (predecessorKey !== undefined) return { after: predecessorKey };
+  if (before !== undefined) {
+    const isSeen = "after" in base && predecessor?.content.key === base.after && predecessor.detail.edit === undefined;
+    return isSeen ? { after: currentKey(predecessor) } : base;
+  }
+  if (predecessor !== undefined) return { after: currentKey(predecessor) };
   if ("version" in base && known !== undefined && base.version >= known.chainFrom && base.version < known.version)
     return { version: known.version };
   return base;

@@ -160,7 +160,7 @@ function take(
   now: number,
 ): Taken {
   const taken: Taken = { batch: [], aside: [], unrenderable: [], looked: 0 };
-  const predecessors = new Map<EntityTag, string>();
+  const predecessors = new Map<EntityTag, QueuedOperation>();
   const parked = new Set<EntityTag>();
   const limits = { maxOperations: request.maxOperations, maxBytes: request.maxBytes };
   for (const step of steps) {
@@ -175,7 +175,7 @@ function take(
     }
     const rendered = renderFor(context.settings.registry, operation, {
       capabilities: request.capabilities,
-      predecessorKey: predecessors.get(operation.entityTag),
+      predecessor: predecessors.get(operation.entityTag),
       known: bases.get(operation.entityTag),
     });
     if (!rendered.ok) {
@@ -195,9 +195,7 @@ function take(
     if (fits.kind === "take" && fits.count < candidates.length) break;
     taken.batch.push({ operation, rendered, candidate: candidateOf(rendered) });
     taken.looked += 1;
-    // What came after one that was merged saw another result than it will have: it is merged in its turn.
-    if (operation.detail.edit === undefined) predecessors.set(operation.entityTag, currentKey(operation));
-    else predecessors.delete(operation.entityTag);
+    predecessors.set(operation.entityTag, operation);
   }
   return taken;
 }
