@@ -16,7 +16,7 @@ export async function comeBack(
   context: EngineContext,
   account: AccountTag,
   capabilities: Pick<Capabilities, "collections">,
-  lease?: Lease | undefined,
+  lease?: Lease,
 ): Promise<void> {
   const { queue, settings, watchers } = context;
   let isUnfinished = false;

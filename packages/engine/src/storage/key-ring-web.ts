@@ -117,6 +117,7 @@ function webCrypto(): SubtleCrypto {
   throw new SyncError(
     "STORAGE_UNAVAILABLE",
     'The browser offers no encryption to an insecure page. Serve the app over https (or from localhost), or open the store with encryption: "none".',
+    { userMessage: "This page is not secure, so nothing that you do here could be kept. Open its address with https." },
   );
 }
 
