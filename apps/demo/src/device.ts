@@ -160,7 +160,7 @@ export class DemoDevice {
         // Small and quick, so that people see what happens: an app would leave these as they are.
         batch: { maxOperations: 4 },
         backoff: { baseMs: 1000, maxDelayMs: 8000 },
-        breaker: { failureThreshold: 6, cooldownMs: 10_000 },
+        breaker: { failureThreshold: 6, cooldownMs: 5000 },
         platform: this.#network.platform,
       });
       this.#engine = engine;
