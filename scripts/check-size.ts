@@ -20,6 +20,8 @@ const ENTRIES: Readonly<Record<string, string>> = {
 };
 const BUDGET_FILE = new URL("size-budget.json", import.meta.url);
 const HEADROOM = 1.02;
+/** When a budget is exceeded. */
+const MODULES_SHOWN = 25;
 /** A file that need not exist. */
 const PAGE = fileURLToPath(new URL("../page.js", import.meta.url));
 
@@ -87,8 +89,8 @@ function short(path: string): string {
     .replace("/src/", "/");
 }
 
-/** By room, then by module. */
-function breakdown({ gzipBytes, minifiedBytes, modules }: Size): string {
+/** By room, then by module, the largest `most` of them. */
+function breakdown({ gzipBytes, minifiedBytes, modules }: Size, most: number): string {
   const perByte = gzipBytes / minifiedBytes;
   const rooms = new Map<string, number>();
   for (const { path, minifiedBytes: own } of modules) rooms.set(dirname(path), (rooms.get(dirname(path)) ?? 0) + own);
@@ -96,12 +98,14 @@ function breakdown({ gzipBytes, minifiedBytes, modules }: Size): string {
     `${String(Math.round(own * perByte)).padStart(8)} ${String(own).padStart(8)}  ${name}`;
   return [
     "    gzip minified  (gzip: its share of the whole)",
-    ...[...rooms].toSorted(([, a], [, b]) => b - a).map(line),
+    ...[...rooms].toSorted(([, one], [, other]) => other - one).map(line),
     "",
-    ...modules.map(({ path, minifiedBytes: own }) => line([path, own])),
+    ...modules.slice(0, most).map(({ path, minifiedBytes: own }) => line([path, own])),
   ].join("\n");
 }
 
+const isAll = process.argv.includes("--all");
+const isSetting = process.argv.includes("--set");
 const budgets = JSON.parse(readFileSync(BUDGET_FILE, "utf8")) as Record<string, Budget>;
 const measured: Record<string, Budget> = {};
 let over = 0;
@@ -113,10 +117,11 @@ for (const [name, code] of Object.entries(ENTRIES)) {
   const isOver = bytes.first > budget.first || bytes.total > budget.total;
   const line = (part: keyof Budget): string => `${part} ${bytes[part]} of ${budget[part]}`;
   console.log(`${isOver ? "OVER" : "ok  "} ${name}: bytes gzip: ${line("first")}, ${line("total")}`);
-  if (isOver || process.argv.includes("--all")) {
-    console.log(`  first load\n${breakdown(first)}\n  later\n${breakdown(later)}`);
+  if (isAll || (isOver && !isSetting)) {
+    const most = isAll ? Number.POSITIVE_INFINITY : MODULES_SHOWN;
+    console.log(`  first load\n${breakdown(first, most)}\n\n  later\n${breakdown(later, most)}\n`);
   }
   if (isOver) over += 1;
 }
-if (process.argv.includes("--set")) writeFileSync(BUDGET_FILE, `${JSON.stringify(measured, null, 2)}\n`);
+if (isSetting) writeFileSync(BUDGET_FILE, `${JSON.stringify(measured, null, 2)}\n`);
 else if (over > 0) process.exitCode = 1;

@@ -52,6 +52,15 @@ describe("the queue in words", () => {
       "Next try now.",
     ],
     [{ ...calm, state: "waiting", reason: "rate_limit", pending: 1 }, true, 0, "waiting", "1 edit waits (rate limit).", "Next try now."],
+    [{ ...calm, state: "waiting", reason: "code_loading", pending: 2 }, true, 0, "busy", "Getting ready to send 2 edits.", null],
+    [
+      { ...calm, state: "waiting", reason: "code_unavailable", pending: 1, nextAttemptAt: 4500 },
+      true,
+      0,
+      "trouble",
+      "A part of this page could not be loaded. Edits are kept; if it stays so, reload the page.",
+      "Next try in 4 s.",
+    ],
     [
       { ...calm, state: "paused", reason: "client_too_old", pending: 1 },
       true,

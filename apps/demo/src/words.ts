@@ -80,6 +80,10 @@ export function queueInWords(status: Facts, isOnline: boolean, undecided: number
       return say("waiting", "Another tab of this device is sending. This one only looks on.");
     case "storage_full":
       return kept("trouble", "There is no space left to note what is sent, so nothing is. Everything is kept; free some space.");
+    case "code_loading":
+      return say("busy", `Getting ready to send ${count(all, "edit")}.`);
+    case "code_unavailable":
+      return kept("trouble", "A part of this page could not be loaded. Edits are kept; if it stays so, reload the page.");
     case "signed_out":
       return say("trouble", "Nobody is signed in, so nothing is sent.");
     default:

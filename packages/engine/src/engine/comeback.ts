@@ -16,12 +16,14 @@ export async function comeBack(
   context: EngineContext,
   account: AccountTag,
   capabilities: Pick<Capabilities, "collections">,
-  lease?: Lease | undefined,
+  lease?: Lease,
 ): Promise<void> {
   const { queue, settings, watchers } = context;
   let isUnfinished = false;
   for (let after: Seq | 0 = 0; ; ) {
-    const page = await (await queue.view(account)).inPhase(["parked"], after, AT_ONCE);
+    const seen = await queue.view(account);
+    if (seen.row.counts.parked === 0) break;
+    const page = await seen.inPhase(["parked"], after, AT_ONCE);
     for (const { seq, content, detail } of page) {
       if (detail.code !== "UNKNOWN_TYPE" || !isKnownType(settings.registry, content, capabilities)) continue;
       const moved = await queue.change(account, lease, async (view, change) => {

@@ -15,7 +15,8 @@ const rejected = { status: 422, outcome: "rejected", error: { code: "VALIDATION_
 /** As a version with a mistake would have written it: together with a new revision. */
 const setHead = (head: number): void =>
   world.disk.transaction({ ownWrites: 0 }, () => {
-    for (const row of Array.from(world.disk.accounts.values())) world.disk.accounts.set(row.account, { ...row, revision: row.revision + 1 });
+    for (const row of Array.from(world.disk.accounts.values()))
+      world.disk.accounts.set(row.account, { ...row, revision: row.revision + 1 });
     for (const lane of Array.from(world.disk.lanes.values())) {
       if (lane.lane === "") world.disk.lanes.set(`${lane.account} `, { ...lane, head: head as Seq });
     }

@@ -56,9 +56,10 @@ export class Gate {
     return leftMs > 0 ? closed("retry_after", this.#now(), leftMs) : undefined;
   }
 
-  async check(view: AccountView): Promise<Closed | undefined> {
+  /** `look`: at the account; what is kept of the origin is read meanwhile. */
+  async check(look: AccountView | Promise<AccountView>): Promise<Closed | undefined> {
     const { settings, platform } = this.#context;
-    await this.#load();
+    const [view] = await Promise.all([look, this.#load()]);
     const now = this.#now();
     // A clock that was set back: what lies ahead begins now.
     this.#breaker = stepBreaker(this.#breaker, { type: "tick", now }, settings.breaker);

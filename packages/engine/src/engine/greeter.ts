@@ -39,7 +39,8 @@ export class Greeter {
 
   async greet(errand: Errand, account: AccountTag, lease: Lease | undefined, view: AccountView, strain: Strain): Promise<Greeting> {
     if (this.#known?.account === account) return { kind: "ready", capabilities: this.#known.capabilities };
-    const asked = await this.#origin.handshake(errand);
+    // What will be sent first is read and opened meanwhile; if that fails, the turn that needs it says so.
+    const [asked] = await Promise.all([this.#origin.handshake(errand), view.fresh(1).catch(() => undefined)]);
     if (!asked.ok) {
       if (!meansNoHandshake(asked.finding)) return this.#trouble(asked.finding, strain);
       return this.#adopt(account, lease, view, this.#declared(), asked.exchange);

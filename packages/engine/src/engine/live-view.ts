@@ -75,9 +75,9 @@ export class LiveView {
   #loading: Promise<void> | undefined;
   /** Changes that came while the file was read. */
   #missed: { readonly change: ChangeSet; readonly revision: number }[] = [];
+  /** Stored while the file was read: the reading may have missed them, and an append moves no revision. */
+  readonly #appended = new Set<OperationId>();
   #watchers = 0;
-  /** How many groups of operations have been stored since the engine was opened. */
-  #stored = 0;
 
   constructor(context: EngineContext, account: () => AccountTag, report: (error: unknown) => void) {
     this.#context = context;
@@ -134,12 +134,12 @@ export class LiveView {
     if (!this.isWatched) return;
     const account = this.#account();
     const put = (seqs: readonly Seq[] | undefined): void => {
-      if (seqs !== undefined) this.#stored += 1;
       contents.forEach((content, index) => {
         const node = this.#nodeOf(this.#context.queue.entityTag(account, content.entityType, content.entityId), content);
         const known = node.operations.get(content.id);
         // It may have been sealed, or have ended, by the time that its caller hears that it was stored.
         if (seqs !== undefined && known?.live.state !== "storing") return;
+        if (seqs !== undefined && this.#loading !== undefined) this.#appended.add(content.id);
         const live = this.#liveOf(content, seqs === undefined ? "storing" : "pending", false);
         node.operations.set(content.id, { id: content.id, seq: seqs?.[index], live });
         this.#touched.add(node);
@@ -268,6 +268,7 @@ export class LiveView {
   #load(): Promise<void> {
     this.#loading ??= this.#read().finally(() => {
       this.#loading = undefined;
+      this.#appended.clear();
       for (const { change, revision } of this.#missed.splice(0)) this.#onChanged(change, revision);
     });
     return this.#loading;
@@ -279,7 +280,6 @@ export class LiveView {
       await queue.appender.settle();
       if (!this.isWatched) return;
       const account = this.#account();
-      const stored = this.#stored;
       let view = await queue.view(account);
       if (view.detail.feed === undefined) {
         // A disk that takes nothing now is not a reason to show nothing.
@@ -287,11 +287,11 @@ export class LiveView {
         view = await queue.view(account);
       }
       this.#missed = [];
+      this.#appended.clear();
       const documents = await allDocuments(view);
       const operations = await allOperations(view);
       const after = await queue.opened.store.readAccount(account);
-      // Read one by one: when the queue moved meanwhile, the pieces are not of one moment. What is appended moves no revision.
-      if (stored !== this.#stored) continue;
+      // Read one by one: when the queue moved meanwhile, the pieces are not of one moment.
       if ((after?.revision ?? 0) !== view.row.revision || account !== this.#account()) continue;
       if (account !== this.#shownAccount) this.#moveTo(account);
       this.#replace(documents, operations, view.row.revision);
@@ -315,7 +315,8 @@ export class LiveView {
   #replace(documents: ReadonlyMap<EntityTag, EntityDocument>, operations: readonly QueuedOperation[], revision: number): void {
     for (const node of this.#nodes.values()) {
       node.document = undefined;
-      for (const { id, live } of Array.from(node.operations.values())) if (live.state !== "storing") node.operations.delete(id);
+      for (const { id, live } of Array.from(node.operations.values()))
+        if (live.state !== "storing" && !this.#appended.has(id)) node.operations.delete(id);
       this.#touched.add(node);
     }
     this.#revision = revision;

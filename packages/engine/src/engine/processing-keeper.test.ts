@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { PageLifeEvent } from "../ports/index.ts";
-import { TestWorld } from "../testing/test-world.ts";
+import { openEngine } from "../open-engine.ts";
+import { syncHash, TestWorld } from "../testing/test-world.ts";
 import { defineEntity, defineOperation } from "./definitions.ts";
 import * as processing from "./processing.ts";
 import type { ProcessingModule } from "./processing-keeper.ts";
@@ -44,6 +45,18 @@ const heard = (engine: SyncEngine): string[] => {
   engine.on("waiting", ({ reason, delayMs }) => lines.push(`waiting ${reason} ${delayMs}`));
   return lines;
 };
+
+test("given as an option it is not loaded", async () => {
+  const chunk = new Chunk();
+  const { store, clock, random, transport } = world;
+  const backend = { baseUrl: "https://api.example.test", session: () => world.session };
+  const platform = { clock, random, transport, hash: syncHash, owner: "worker" };
+  const engine = await world.run(openEngine({ store, backend, processing }, platform, chunk.load));
+  world.engines.push(engine);
+  await world.enqueue(engine, ["UPDATE a"]);
+  expect(await world.drain(engine)).toEqual({ empty: true });
+  expect(chunk.requests).toBe(0);
+});
 
 describe("before the code is here", () => {
   test("Q1 what is enqueued is on disk and shown, and goes out when it arrives", async () => {

@@ -285,9 +285,13 @@ async function renumber(
 ): Promise<number> {
   const numbers = sent.flatMap(({ row }) => (row !== null && row.opNumber > 0 ? [row.opNumber] : []));
   if (moved.size === 0 || numbers.length === 0) return view.detail.nextOpNumber;
-  let next = Math.min(...numbers) + settlement.moves.filter(({ verdict }) => verdict.consumesNumber).length;
+  const consumed = settlement.moves.filter(({ verdict }) => verdict.consumesNumber).length;
+  let next = Math.min(...numbers) + consumed;
   // Nothing else was sealed, and that is how it nearly always is.
   if (view.row.counts.sealed === moved.size) return next;
+  // Every number was used and nothing behind was opened: there is no gap.
+  const isWhole = moved.size === numbers.length && consumed === numbers.length;
+  if (isWhole && next === Math.max(...numbers) + 1) return view.detail.nextOpNumber;
   for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
     if (moved.has(operation.seq) || (operation.row?.opNumber ?? 0) === 0) continue;
     if (operation.row?.opNumber !== next) change.touch(operation, { opNumber: next });

@@ -24,6 +24,8 @@ export interface SealRequest {
   readonly maxBytes: number;
   /** Entities in a request that has no answer yet: what was written against a version of one waits for it. */
   readonly behind?: ReadonlySet<EntityTag>;
+  /** With fewer that wait, nothing is sealed. */
+  readonly atLeast?: number;
 }
 export type SealResult =
   /** Bytes are fixed and durable. */
@@ -61,6 +63,7 @@ async function decide(
   change: ChangeSet,
   later: (tell: () => void) => void,
 ): Promise<SealResult> {
+  if (view.row.counts.pending < (request.atLeast ?? 0)) return { kind: "nothing" };
   const now = nowOf(context);
   const ready = await view.inPhase(["ready"], 0, request.maxOperations);
   // Everything that waits below the head goes before everything at or beyond it.
@@ -88,7 +91,11 @@ async function decide(
   const taken = take(context, request, window, plan.steps, await entityBases(view, window), now);
   const head = headAfter(view, window, taken.looked);
   if (head !== view.global.head) change.putGlobalLane({ ...view.global, head });
-  for (const seq of await view.tombstonesBelow(head)) change.dropTombstone(seq);
+  const [stamped, tombstones] = await Promise.all([
+    Promise.all(taken.batch.map((item) => stampText(context.platform.hash, item.rendered.text))),
+    view.tombstonesBelow(head),
+  ]);
+  for (const seq of tombstones) change.dropTombstone(seq);
   const hold = (operation: QueuedOperation): void => change.hold(operation, holds.get(operation.entityTag));
   for (const { step, operation } of taken.aside) putAside(context, change, operation, step, hold, later);
   for (const { operation, code, problem } of taken.unrenderable) park(context, change, operation, code, problem, hold, later);
@@ -97,7 +104,6 @@ async function decide(
 
   const { queue } = context;
   const packId = queue.newUuid();
-  const stamped = await Promise.all(taken.batch.map((item) => stampText(context.platform.hash, item.rendered.text)));
   const pack = await packSealed(queue.opened.keys, queue.opened.store.storeId, packId, stamped);
   change.putPack(pack);
   let opNumber = view.detail.nextOpNumber;

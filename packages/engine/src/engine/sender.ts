@@ -234,14 +234,12 @@ export class Sender {
 
   /** Only when a full request waits, and all goes well: a smaller one grows while the other is under way. */
   async #sealAhead({ account, lease, capabilities }: Mandate, underWay: readonly SendableRecord[]): Promise<Ahead | undefined> {
-    const { queue } = this.#context;
     const limits = this.#limits(capabilities);
     const [first] = underWay;
     const isSteady = this.#brake.proven && limits.maxOperations === tightest(this.#context.settings.batch, capabilities).maxOperations;
     if (!isSteady || first === undefined || faceOf(first.text) !== "sync" || underWay.length < limits.maxOperations) return undefined;
-    if ((await queue.view(account)).row.counts.pending < limits.maxOperations) return undefined;
     const behind = new Set<EntityTag>(underWay.map(({ operation }) => operation.entityTag));
-    const sealing = await sealNext(this.#context, { account, lease, capabilities, ...limits, behind });
+    const sealing = await sealNext(this.#context, { account, lease, capabilities, ...limits, behind, atLeast: limits.maxOperations });
     if (sealing.kind !== "sealed") return undefined;
     this.onSealed?.(sealing.records.length);
     return { records: sealing.records, revision: sealing.revision };
@@ -259,8 +257,9 @@ export class Sender {
     if (first === undefined || faceOf(first.text) !== "sync") return false;
     const session = await this.#parts.sessions.current();
     if (session === null || session.token !== mandate.session.token) return false;
-    const view = await queue.view(mandate.account);
-    if (view.row.revision !== revision || (await this.#parts.gate.check(view)) !== undefined) return false;
+    const look = queue.view(mandate.account);
+    const [view, closed] = await Promise.all([look, this.#parts.gate.check(look)]);
+    if (view.row.revision !== revision || closed !== undefined) return false;
     return (await this.#mayStart(mandate)) === undefined;
   }
 

@@ -17,6 +17,9 @@ afterEach(() => world.close());
 const sent = (): readonly (readonly string[])[] =>
   world.transport.to(OPS).map((request) => operationsIn(request).map((one) => one.entity_id));
 
+const numbers = (): readonly (readonly (number | undefined)[])[] =>
+  world.transport.to(OPS).map((request) => operationsIn(request).map((one) => one.op_number));
+
 /** Batches of 3; one operation has succeeded already, so that requests are full; then these wait, and are let go. */
 async function going(operations: readonly `${"UPDATE" | "CREATE"} ${string}`[], options: object = {}): Promise<SyncEngine> {
   const engine = await world.engine({ batch: { maxOperations: 3 }, ...options });
@@ -132,6 +135,8 @@ describe("a stream of requests", () => {
     expect(await world.drain(engine)).toEqual({ empty: false, reason: "blocked" });
     expect(world.backend.appliedIds).toEqual(["warm", "b", "c", "d", "e"]);
     expect(await engine.status()).toMatchObject({ failed: 1, pending: 1, sealed: 0, conserved: true });
+    // It left its number to the one behind it: a server waits for ever for one that is left out.
+    expect(numbers()).toEqual([[1], [2, 3, 4], [5, 6]]);
   });
 
   test("Q2 what was written against a version waits for the answer that gives it", async () => {

@@ -48,6 +48,7 @@ export class AccountView {
 
   /** Sealed operations in the order in which they are sent, with the bytes to send. */
   async sealed(limit: number): Promise<readonly SealedRecord[]> {
+    if (this.row.counts.sealed === 0) return [];
     const operations = [...(await this.inPhase(["sealed"], 0, MAX_SEALED))];
     operations.sort((a, b) => (a.row?.opNumber ?? 0) - (b.row?.opNumber ?? 0) || a.seq - b.seq);
     return this.withTexts(operations.slice(0, limit));

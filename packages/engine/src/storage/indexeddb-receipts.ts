@@ -3,7 +3,7 @@ import type { AccountTag, ReceiptRow, SeqRange } from "../ports/index.ts";
 import { idPoint } from "./id-point.ts";
 import type { ReceiptRecord } from "./indexeddb-layout.ts";
 import { answer, atEachLevel, countOf, trimmed } from "./indexeddb-requests.ts";
-import { levelOf, TOP_ID_LEVEL, TOP_SEQ_LEVEL } from "./range-level.ts";
+import { levelOf } from "./range-level.ts";
 
 export function putReceipt(tx: IDBTransaction, row: ReceiptRow): void {
   const point = idPoint(row.idMin);
@@ -25,8 +25,8 @@ export async function readReceipts(
   const receipts = tx.objectStore("receipts");
   const near =
     "id" in where
-      ? atEachLevel<ReceiptRecord>(receipts.index("by_id"), TOP_ID_LEVEL, account, idPoint(where.id), idPoint(where.id))
-      : atEachLevel<ReceiptRecord>(receipts.index("by_seq"), TOP_SEQ_LEVEL, account, where.seqs.from, where.seqs.to);
+      ? atEachLevel<ReceiptRecord>(receipts.index("by_id"), account, idPoint(where.id), idPoint(where.id))
+      : atEachLevel<ReceiptRecord>(receipts.index("by_seq"), account, where.seqs.from, where.seqs.to);
   return (await near)
     .filter((row) =>
       "id" in where ? row.idMin <= where.id && where.id <= row.idMax : row.seqMin <= where.seqs.to && where.seqs.from <= row.seqMax,

@@ -52,9 +52,12 @@ export async function scan<T>(
 }
 
 /** Records of ranges that may contain what lies between two points: see `levelOf`. The index is by account, level and begin. */
-export async function atEachLevel<T>(index: IDBIndex, top: number, account: string, from: number, to: number): Promise<T[]> {
+export async function atEachLevel<T>(index: IDBIndex, account: string, from: number, to: number): Promise<T[]> {
   if (to < from) return [];
-  const looks = Array.from({ length: top + 1 }, (_, level) => {
+  // Most are short: to look at the levels above those that there are would be most of the requests.
+  const last = await answer(index.openKeyCursor(startingWith(account), "prev"));
+  const levels = last === null ? 0 : (last.key as [string, number])[1] + 1;
+  const looks = Array.from({ length: levels }, (_, level) => {
     const range = IDBKeyRange.bound([account, level, from - 16 ** level], [account, level, to], true);
     return answer(index.getAll(range) as IDBRequest<T[]>);
   });

@@ -3,7 +3,6 @@ import type { AccountTag, EntityTag, SegmentRow, Seq, SeqRange } from "../ports/
 import { idPoint } from "./id-point.ts";
 import type { SegmentKey, SegmentRecord } from "./indexeddb-layout.ts";
 import { answer, atEachLevel, scan } from "./indexeddb-requests.ts";
-import { TOP_ID_LEVEL } from "./range-level.ts";
 
 const TAG_CHARS = 16;
 
@@ -20,7 +19,7 @@ export async function readSegments(tx: IDBTransaction, account: AccountTag, from
 
 export async function findSegments(tx: IDBTransaction, account: AccountTag, id: string): Promise<SegmentRow[]> {
   const point = idPoint(id);
-  const near = await atEachLevel<SegmentRecord>(tx.objectStore("segments").index("by_id"), TOP_ID_LEVEL, account, point, point);
+  const near = await atEachLevel<SegmentRecord>(tx.objectStore("segments").index("by_id"), account, point, point);
   const found = near.filter(({ idMin, idMax }) => idMin <= id && id <= idMax);
   return rowsOf(
     tx,
