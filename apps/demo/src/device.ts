@@ -15,6 +15,7 @@ import {
   type Operation,
   type PendingOperation,
   type SyncEngine,
+  SyncError,
 } from "guardian-sync";
 import { indexedDbStore } from "guardian-sync/indexeddb";
 import { SwitchedNetwork } from "./network.ts";
@@ -53,6 +54,7 @@ const LOOK_SOON_MS = 40;
 const SHOWN_DONE_MS = 2000;
 /** Of what failed: the most that one press of a button decides. */
 const DECIDED_AT_ONCE = 500;
+const NONE_UNDECIDED = { failed: [], conflicts: [] } as const;
 const LATE_MS = 3000;
 const DAY_MS = 86_400_000;
 /** As many as the page names; how many there are the status says. */
@@ -71,6 +73,7 @@ export class DemoDevice {
   #devices: readonly ListedEntity<Device>[] = [];
   #refusal: Problem | null = null;
   #hasRead = false;
+  #isAwaitingHome = false;
   readonly #openedAt = performance.now();
   #soon: ReturnType<typeof setTimeout> | undefined;
   #looking = false;
@@ -180,21 +183,30 @@ export class DemoDevice {
         for (const { entityId, value } of items) if (value?.name !== undefined) this.#names.set(entityId, value.name);
         this.#showDocuments();
       });
+      setInterval(() => {
+        void this.#awaitHome(engine);
+        void this.#look();
+      }, LOOK_EVERY_MS);
       void this.#awaitHome(engine);
-      setInterval(() => void this.#look(), LOOK_EVERY_MS);
       await this.#look();
     } catch (error) {
       this.#show({ phase: "broken", problem: queueProblem(error, false) });
     }
   }
 
-  /** An empty list says nothing before the server was heard. */
+  /** An empty list says nothing before the server was heard. What ends without that is asked again when the page looks next. */
   async #awaitHome(engine: SyncEngine): Promise<void> {
-    this.#hasRead = await engine.pull({ timeoutMs: DAY_MS }).then(
-      () => true,
-      () => false,
-    );
-    this.#lookSoon();
+    if (this.#hasRead || this.#isAwaitingHome) return;
+    this.#isAwaitingHome = true;
+    try {
+      await engine.pull({ timeoutMs: DAY_MS });
+      this.#hasRead = true;
+      this.#lookSoon();
+    } catch {
+      // Without the code that reads, or for a day without a server: the engine says elsewhere what is wrong.
+    } finally {
+      this.#isAwaitingHome = false;
+    }
   }
 
   #queue(write: (engine: SyncEngine) => Operation | Promise<Operation>): void {
@@ -226,12 +238,8 @@ export class DemoDevice {
     if (this.#looking) return this.#lookSoon();
     this.#looking = true;
     try {
-      const [status, waiting, failed, conflicts] = await Promise.all([
-        engine.status(),
-        engine.pending.list({ limit: WAITING_SHOWN }),
-        engine.failed.list({ limit: DECIDED_AT_ONCE }),
-        engine.conflicts.list(),
-      ]);
+      const [status, waiting] = await Promise.all([engine.status(), engine.pending.list({ limit: WAITING_SHOWN })]);
+      const { failed, conflicts } = await this.#undecided(engine, status);
       while (this.#done[0] !== undefined && this.#done[0] < Date.now() - SHOWN_DONE_MS) this.#done.shift();
       this.#show({
         phase: "open",
@@ -252,6 +260,18 @@ export class DemoDevice {
       this.#show({ phase: "broken", problem: queueProblem(error, true) });
     } finally {
       this.#looking = false;
+    }
+  }
+
+  /** These lists need the code that sends: without it the page goes on, and shows what it last knew. */
+  async #undecided(engine: SyncEngine, status: EngineStatus): Promise<Pick<OpenView, "failed" | "conflicts">> {
+    if (status.failed + status.conflict === 0) return NONE_UNDECIDED;
+    try {
+      const [failed, conflicts] = await Promise.all([engine.failed.list({ limit: DECIDED_AT_ONCE }), engine.conflicts.list()]);
+      return { failed, conflicts };
+    } catch (error) {
+      if (!(error instanceof SyncError) || error.code !== "CODE_UNAVAILABLE") throw error;
+      return this.#view.phase === "open" ? this.#view : NONE_UNDECIDED;
     }
   }
 
