@@ -7,17 +7,16 @@ import {
 } from "@guardian-sync/example-home/client";
 import type { Device, Room } from "@guardian-sync/example-home/schemas";
 import {
-  type ConflictedOperation,
   createSyncEngine,
   type EngineStatus,
   type KeptOperation,
   type ListedEntity,
   type Operation,
-  type PendingOperation,
   type SyncEngine,
   SyncError,
 } from "guardian-sync";
 import { indexedDbStore } from "guardian-sync/indexeddb";
+import type { DeviceView, OpenView } from "./device-view.ts";
 import { SwitchedNetwork } from "./network.ts";
 import { editProblem, type Problem, queueProblem } from "./problems.ts";
 import { signInOf } from "./sign-in.ts";
@@ -25,29 +24,6 @@ import { DEVICE_HEADER } from "./state.ts";
 import { type DeviceKind, KINDS, type Values } from "./words.ts";
 
 export type DeviceName = "phone" | "tablet";
-
-export interface OpenView {
-  readonly phase: "open";
-  /** The switch in the page; the browser's own network may be down all the same. */
-  readonly isSwitchedOn: boolean;
-  readonly isOnline: boolean;
-  readonly status: EngineStatus;
-  readonly rooms: readonly ListedEntity<Room>[];
-  readonly devices: readonly ListedEntity<Device>[];
-  /** The first of those that wait, or are under way. */
-  readonly waiting: readonly PendingOperation[];
-  readonly failed: readonly KeptOperation[];
-  readonly conflicts: readonly ConflictedOperation[];
-  /** Everything that the server had has been read since the page opened. */
-  readonly hasRead: boolean;
-  /** It has had time enough. */
-  readonly isLate: boolean;
-  /** Of the last two seconds, to be seen leaving. */
-  readonly justDone: number;
-  /** Why the last edit was not taken. */
-  readonly refusal: Problem | null;
-}
-export type DeviceView = OpenView | { readonly phase: "opening" } | { readonly phase: "broken"; readonly problem: Problem };
 
 const LOOK_EVERY_MS = 1000;
 const LOOK_SOON_MS = 40;
