@@ -1,4 +1,5 @@
 /** `guardian-sync` in pages and workers. The engine itself knows no platform: this entry gives it one. */
+import type { ProcessingModule } from "./engine/processing-keeper.ts";
 import type { SyncEngine } from "./engine/sync-engine.ts";
 import { openEngine, type SyncEngineOptions } from "./open-engine.ts";
 import { browserPlatform } from "./platform/browser.ts";
@@ -12,5 +13,9 @@ export * from "./public.ts";
  * untouched), or with `TypeError`/`RangeError` that names the option that is wrong.
  */
 export async function createSyncEngine(options: SyncEngineOptions): Promise<SyncEngine> {
-  return openEngine(options, browserPlatform(), () => import("./engine/processing.ts"));
+  const load = (): Promise<ProcessingModule> => import("./engine/processing.ts");
+  const platform = browserPlatform();
+  // On its way while the database opens. Whether it arrives is looked after by the engine, which asks for it again.
+  if (options.processing === undefined) load().catch(() => undefined);
+  return openEngine(options, platform, load);
 }

@@ -122,16 +122,17 @@ export class Greeter {
       return pause("backend_changed", "BACKEND_CHANGED");
     }
     const clockOffsetMs = this.#offsetBy(exchange, serverTime);
-    let isNews = false;
+    let mayComeBack = false;
     await queue.change(account, lease, (now, change) => {
-      isNews = JSON.stringify(now.detail.handshake) !== JSON.stringify(capabilities);
+      const isNews = JSON.stringify(now.detail.handshake) !== JSON.stringify(capabilities);
+      mayComeBack = isNews && now.row.counts.parked > 0;
       const corrected = clockOffsetMs === undefined ? now.detail : { ...now.detail, clockOffsetMs };
       // Before the first operation is sent: from its answer on, the view must know whether an echo will come.
       const feed = now.detail.feed === undefined ? {} : { feed: fitPosition(now.detail.feed, capabilities.feed) };
       if (isNews) change.putAccountDetail({ ...corrected, ...feed, handshake: capabilities as unknown as Json });
       else if (corrected.clockOffsetMs !== now.detail.clockOffsetMs) change.putAccountDetail(corrected);
     });
-    if (isNews) await comeBack(this.#context, account, capabilities, lease);
+    if (mayComeBack) await comeBack(this.#context, account, capabilities, lease);
     this.#known = { account, capabilities };
     return { kind: "ready", capabilities };
   }
