@@ -1,5 +1,6 @@
 import type { ConflictedOperation, KeptOperation } from "guardian-sync";
-import type { DemoDevice, OpenView } from "./device.ts";
+import type { DemoDevice } from "./device.ts";
+import type { OpenView } from "./device-view.ts";
 import { count, editInWords, failureInWords } from "./words.ts";
 
 const MAX_SHOWN = 3;

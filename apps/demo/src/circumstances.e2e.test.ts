@@ -230,3 +230,22 @@ test("a server that cannot be reached at the first start: the page waits in word
   await warmer(page, "phone").waitFor({ timeout: PATIENCE_MS });
   await card(page, "phone").getByText("Nothing waits. Everything is at the server.").waitFor();
 });
+
+test("Q1 a page whose second half cannot be loaded shows everything, takes edits, and sends them once it has it", async () => {
+  const page = await run.open({ keepsNothing: true });
+  await warmer(page, "phone").waitFor();
+  const half = /\/assets\/processing-[^/]+\.js$/;
+  const noAnswer = (route: Route): Promise<void> => route.abort();
+  await page.route(half, noAnswer);
+  await page.reload();
+  await warmer(page, "phone").click();
+  await waits(page, "phone", 1);
+  await card(page, "phone")
+    .getByText("A part of this page could not be loaded. Edits are kept; if it stays so, reload the page.")
+    .waitFor();
+  expect(await target(page, "phone")).toBe("19.5 °C1 pending");
+  expect(await page.getByRole("alert").count()).toBe(0);
+  await page.unroute(half, noAnswer);
+  await waits(page, "phone", 0);
+  expect((await run.effectsOf("phone")).map(({ data }) => data?.state)).toEqual([{ target: 19.5 }]);
+});

@@ -17,6 +17,8 @@ export const PATIENCE_MS = 60_000;
 export interface BrowserOptions {
   /** As in Chromium's own file; only for a profile that was never opened. */
   readonly preferences?: object;
+  /** The page's parts come from the server, not from what a worker kept. */
+  readonly keepsNothing?: boolean;
   /** Before the page is there. */
   readonly prepare?: (page: Page) => Promise<unknown>;
 }
@@ -55,7 +57,7 @@ export class DemoRun {
     return (await ended)[0];
   }
 
-  async open({ preferences, prepare }: BrowserOptions = {}): Promise<Page> {
+  async open({ preferences, keepsNothing = false, prepare }: BrowserOptions = {}): Promise<Page> {
     const profile = join(this.#folder, "profile");
     if (preferences !== undefined) {
       mkdirSync(join(profile, "Default"), { recursive: true });
@@ -63,7 +65,8 @@ export class DemoRun {
     }
     const executablePath = chromiumPath() ?? "chromium";
     const viewport = { width: 1280, height: 900 };
-    this.#context = await chromium.launchPersistentContext(profile, { executablePath, args: ARGS, viewport });
+    const serviceWorkers = keepsNothing ? "block" : "allow";
+    this.#context = await chromium.launchPersistentContext(profile, { executablePath, args: ARGS, viewport, serviceWorkers });
     const page = this.#context.pages()[0] ?? (await this.#context.newPage());
     await prepare?.(page);
     await page.goto(this.url);

@@ -1,6 +1,7 @@
 import { type FormEvent, useState, useSyncExternalStore } from "react";
 import { andStay, Attention } from "./attention.tsx";
-import type { DemoDevice, OpenView } from "./device.ts";
+import type { DemoDevice } from "./device.ts";
+import type { OpenView } from "./device-view.ts";
 import { DeviceRow } from "./device-row.tsx";
 import { Icon } from "./icon.tsx";
 import { ProblemNotice } from "./problem-notice.tsx";

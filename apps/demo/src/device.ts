@@ -7,16 +7,16 @@ import {
 } from "@guardian-sync/example-home/client";
 import type { Device, Room } from "@guardian-sync/example-home/schemas";
 import {
-  type ConflictedOperation,
   createSyncEngine,
   type EngineStatus,
   type KeptOperation,
   type ListedEntity,
   type Operation,
-  type PendingOperation,
   type SyncEngine,
+  SyncError,
 } from "guardian-sync";
 import { indexedDbStore } from "guardian-sync/indexeddb";
+import type { DeviceView, OpenView } from "./device-view.ts";
 import { SwitchedNetwork } from "./network.ts";
 import { editProblem, type Problem, queueProblem } from "./problems.ts";
 import { signInOf } from "./sign-in.ts";
@@ -25,34 +25,12 @@ import { type DeviceKind, KINDS, type Values } from "./words.ts";
 
 export type DeviceName = "phone" | "tablet";
 
-export interface OpenView {
-  readonly phase: "open";
-  /** The switch in the page; the browser's own network may be down all the same. */
-  readonly isSwitchedOn: boolean;
-  readonly isOnline: boolean;
-  readonly status: EngineStatus;
-  readonly rooms: readonly ListedEntity<Room>[];
-  readonly devices: readonly ListedEntity<Device>[];
-  /** The first of those that wait, or are under way. */
-  readonly waiting: readonly PendingOperation[];
-  readonly failed: readonly KeptOperation[];
-  readonly conflicts: readonly ConflictedOperation[];
-  /** Everything that the server had has been read since the page opened. */
-  readonly hasRead: boolean;
-  /** It has had time enough. */
-  readonly isLate: boolean;
-  /** Of the last two seconds, to be seen leaving. */
-  readonly justDone: number;
-  /** Why the last edit was not taken. */
-  readonly refusal: Problem | null;
-}
-export type DeviceView = OpenView | { readonly phase: "opening" } | { readonly phase: "broken"; readonly problem: Problem };
-
 const LOOK_EVERY_MS = 1000;
 const LOOK_SOON_MS = 40;
 const SHOWN_DONE_MS = 2000;
 /** Of what failed: the most that one press of a button decides. */
 const DECIDED_AT_ONCE = 500;
+const NONE_UNDECIDED = { failed: [], conflicts: [] } as const;
 const LATE_MS = 3000;
 const DAY_MS = 86_400_000;
 /** As many as the page names; how many there are the status says. */
@@ -71,6 +49,7 @@ export class DemoDevice {
   #devices: readonly ListedEntity<Device>[] = [];
   #refusal: Problem | null = null;
   #hasRead = false;
+  #isAwaitingHome = false;
   readonly #openedAt = performance.now();
   #soon: ReturnType<typeof setTimeout> | undefined;
   #looking = false;
@@ -180,21 +159,30 @@ export class DemoDevice {
         for (const { entityId, value } of items) if (value?.name !== undefined) this.#names.set(entityId, value.name);
         this.#showDocuments();
       });
+      setInterval(() => {
+        void this.#awaitHome(engine);
+        void this.#look();
+      }, LOOK_EVERY_MS);
       void this.#awaitHome(engine);
-      setInterval(() => void this.#look(), LOOK_EVERY_MS);
       await this.#look();
     } catch (error) {
       this.#show({ phase: "broken", problem: queueProblem(error, false) });
     }
   }
 
-  /** An empty list says nothing before the server was heard. */
+  /** An empty list says nothing before the server was heard. What ends without that is asked again when the page looks next. */
   async #awaitHome(engine: SyncEngine): Promise<void> {
-    this.#hasRead = await engine.pull({ timeoutMs: DAY_MS }).then(
-      () => true,
-      () => false,
-    );
-    this.#lookSoon();
+    if (this.#hasRead || this.#isAwaitingHome) return;
+    this.#isAwaitingHome = true;
+    try {
+      await engine.pull({ timeoutMs: DAY_MS });
+      this.#hasRead = true;
+      this.#lookSoon();
+    } catch {
+      // Without the code that reads, or for a day without a server: the engine says elsewhere what is wrong.
+    } finally {
+      this.#isAwaitingHome = false;
+    }
   }
 
   #queue(write: (engine: SyncEngine) => Operation | Promise<Operation>): void {
@@ -226,12 +214,8 @@ export class DemoDevice {
     if (this.#looking) return this.#lookSoon();
     this.#looking = true;
     try {
-      const [status, waiting, failed, conflicts] = await Promise.all([
-        engine.status(),
-        engine.pending.list({ limit: WAITING_SHOWN }),
-        engine.failed.list({ limit: DECIDED_AT_ONCE }),
-        engine.conflicts.list(),
-      ]);
+      const [status, waiting] = await Promise.all([engine.status(), engine.pending.list({ limit: WAITING_SHOWN })]);
+      const { failed, conflicts } = await this.#undecided(engine, status);
       while (this.#done[0] !== undefined && this.#done[0] < Date.now() - SHOWN_DONE_MS) this.#done.shift();
       this.#show({
         phase: "open",
@@ -252,6 +236,18 @@ export class DemoDevice {
       this.#show({ phase: "broken", problem: queueProblem(error, true) });
     } finally {
       this.#looking = false;
+    }
+  }
+
+  /** These lists need the code that sends: without it the page goes on, and shows what it last knew. */
+  async #undecided(engine: SyncEngine, status: EngineStatus): Promise<Pick<OpenView, "failed" | "conflicts">> {
+    if (status.failed + status.conflict === 0) return NONE_UNDECIDED;
+    try {
+      const [failed, conflicts] = await Promise.all([engine.failed.list({ limit: DECIDED_AT_ONCE }), engine.conflicts.list()]);
+      return { failed, conflicts };
+    } catch (error) {
+      if (!(error instanceof SyncError) || error.code !== "CODE_UNAVAILABLE") throw error;
+      return this.#view.phase === "open" ? this.#view : NONE_UNDECIDED;
     }
   }
 

@@ -1,6 +1,6 @@
 import type { PendingOperation } from "guardian-sync";
 import { useEffect, useState } from "react";
-import type { OpenView } from "./device.ts";
+import type { OpenView } from "./device-view.ts";
 import { count, editInWords, queueInWords } from "./words.ts";
 
 const MAX_PIPS = 40;
