@@ -161,6 +161,43 @@ test("what is refused, and what conflicts, is kept and can be decided", async ()
   await waits(page, "tablet", 0);
 });
 
+test("nothing moves under a finger while edits come and go, and every number is right", async () => {
+  const page = await run.open({ prepare: (before) => before.addInitScript(watchShifts) });
+  await warmer(page, "tablet").waitFor();
+  await page.evaluate(() => shifts.splice(0));
+  await card(page, "phone").getByRole("button", { name: "Make 20 edits" }).click();
+  await expect
+    .poll(() => card(page, "phone").locator(".legend").textContent(), { timeout: PATIENCE_MS })
+    .toBe("0 waiting0 under way20 done");
+  await expect.poll(() => page.locator("[data-effects]").textContent()).toBe("26");
+  await expect.poll(() => page.locator("[data-entity] .note").count()).toBe(0);
+  expect(await page.evaluate(() => shifts.filter((one) => one.closest("[data-device]")).map((one) => one.className))).toEqual([]);
+  // Both devices and the server say the same of everything.
+  const said = async (device: string): Promise<readonly string[]> =>
+    (await card(page, device).locator("[data-entity] .row-state").allTextContents()).toSorted();
+  await expect.poll(() => said("tablet")).toEqual(await said("phone"));
+  expect((await page.locator(".documents .value").allTextContents()).toSorted()).toEqual(await said("phone"));
+});
+
+/** In the page: what was moved up or down. */
+declare const shifts: Element[];
+function watchShifts(): void {
+  const moved: Element[] = [];
+  Object.assign(globalThis, { shifts: moved });
+  interface Shift extends PerformanceEntry {
+    readonly sources: readonly { readonly node: Node | null; readonly previousRect: DOMRect; readonly currentRect: DOMRect }[];
+  }
+  const observer = new PerformanceObserver((list) => {
+    for (const { sources } of list.getEntries() as Shift[]) {
+      for (const { node, previousRect, currentRect } of sources) {
+        // Words that grow to the right of their line push nobody about.
+        if (node instanceof Element && previousRect.top !== currentRect.top) moved.push(node);
+      }
+    }
+  });
+  observer.observe({ type: "layout-shift", buffered: true });
+}
+
 test("C2 a port that is taken is named, with what to do", async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));

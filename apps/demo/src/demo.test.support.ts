@@ -15,8 +15,6 @@ const ARGS = process.getuid?.() === 0 ? ["--no-sandbox", "--disable-dev-shm-usag
 export const PATIENCE_MS = 60_000;
 
 export interface BrowserOptions {
-  readonly colorScheme?: "light" | "dark";
-  readonly width?: number;
   /** As in Chromium's own file; only for a profile that was never opened. */
   readonly preferences?: object;
   /** Before the page is there. */
@@ -57,15 +55,15 @@ export class DemoRun {
     return (await ended)[0];
   }
 
-  async open({ colorScheme = "light", width = 1280, preferences, prepare }: BrowserOptions = {}): Promise<Page> {
+  async open({ preferences, prepare }: BrowserOptions = {}): Promise<Page> {
     const profile = join(this.#folder, "profile");
     if (preferences !== undefined) {
       mkdirSync(join(profile, "Default"), { recursive: true });
       writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify(preferences));
     }
     const executablePath = chromiumPath() ?? "chromium";
-    const viewport = { width, height: 900 };
-    this.#context = await chromium.launchPersistentContext(profile, { executablePath, args: ARGS, viewport, colorScheme });
+    const viewport = { width: 1280, height: 900 };
+    this.#context = await chromium.launchPersistentContext(profile, { executablePath, args: ARGS, viewport });
     const page = this.#context.pages()[0] ?? (await this.#context.newPage());
     await prepare?.(page);
     await page.goto(this.url);

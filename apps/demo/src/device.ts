@@ -51,6 +51,8 @@ export type DeviceView = OpenView | { readonly phase: "opening" } | { readonly p
 const LOOK_EVERY_MS = 1000;
 const LOOK_SOON_MS = 40;
 const SHOWN_DONE_MS = 2000;
+/** Of what failed: the most that one press of a button decides. */
+const DECIDED_AT_ONCE = 500;
 const LATE_MS = 3000;
 const DAY_MS = 86_400_000;
 /** As many as the page names; how many there are the status says. */
@@ -160,7 +162,7 @@ export class DemoDevice {
         // Small and quick, so that people see what happens: an app would leave these as they are.
         batch: { maxOperations: 4 },
         backoff: { baseMs: 1000, maxDelayMs: 8000 },
-        breaker: { failureThreshold: 6, cooldownMs: 10_000 },
+        breaker: { failureThreshold: 6, cooldownMs: 5000 },
         platform: this.#network.platform,
       });
       this.#engine = engine;
@@ -227,7 +229,7 @@ export class DemoDevice {
       const [status, waiting, failed, conflicts] = await Promise.all([
         engine.status(),
         engine.pending.list({ limit: WAITING_SHOWN }),
-        engine.failed.list(),
+        engine.failed.list({ limit: DECIDED_AT_ONCE }),
         engine.conflicts.list(),
       ]);
       while (this.#done[0] !== undefined && this.#done[0] < Date.now() - SHOWN_DONE_MS) this.#done.shift();

@@ -14,9 +14,9 @@ interface QueueProps {
 
 /** The queue as it fills, seals, waits and drains. What is nearest to the server is on the left. */
 export function Queue({ view, nameOf, onMany, onResume }: QueueProps) {
-  const { status, isOnline, devices, waiting, justDone, failed, conflicts } = view;
+  const { status, isOnline, devices, waiting, justDone } = view;
   const now = useNow(status.pending + status.sealed > 0);
-  const { mood, text, next } = queueInWords(status, isOnline, failed.length + conflicts.length, now);
+  const { mood, text, next } = queueInWords(status, isOnline, status.failed + status.conflict, now);
   const total = status.pending + status.sealed;
   const pips = [
     ...Array.from({ length: Math.min(justDone, 12) }, () => "done"),

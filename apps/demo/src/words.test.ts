@@ -48,7 +48,7 @@ describe("the queue in words", () => {
       true,
       0,
       "trouble",
-      "There is no space left to note what the server answers. Everything is kept; free some space.",
+      "There is no space left to note what is sent, so nothing is. Everything is kept; free some space.",
       "Next try now.",
     ],
     [{ ...calm, state: "waiting", reason: "rate_limit", pending: 1 }, true, 0, "waiting", "1 edit waits (rate limit).", "Next try now."],

@@ -79,7 +79,7 @@ export function queueInWords(status: Facts, isOnline: boolean, undecided: number
     case "another_process":
       return say("waiting", "Another tab of this device is sending. This one only looks on.");
     case "storage_full":
-      return kept("trouble", "There is no space left to note what the server answers. Everything is kept; free some space.");
+      return kept("trouble", "There is no space left to note what is sent, so nothing is. Everything is kept; free some space.");
     case "code_loading":
       return say("busy", `Getting ready to send ${count(all, "edit")}.`);
     case "code_unavailable":
