@@ -48,6 +48,27 @@ describe("a change", () => {
     expect(await queue.counts()).toMatchObject({ enqueued: 3, pending: 2, cancelled: 1 });
   });
 
+  test("Q4 a view is what a fresh reading shows, whoever changed the account, and is read again only when somebody else did", async () => {
+    const world = new TestWorld();
+    let lanesRead = 0;
+    const tapped = tappedStore(world.store, {
+      readLanes: () => {
+        lanesRead += 1;
+      },
+    });
+    const [queue, other] = [await TestQueue.open(world, tapped), await TestQueue.open(world)];
+    for (let i = 1; i <= 12; i++) {
+      await (i % 3 === 0 ? other : queue).change((view, change) => {
+        if (i % 2 === 0) change.putGlobalLane({ ...view.global, failures: i });
+        else change.putAccountDetail({ ...view.detail, clockOffsetMs: i });
+      });
+      await queue.add("a");
+      const [kept, fresh] = [await queue.view(), await (await TestQueue.open(world)).view()];
+      expect([kept.row, kept.detail, kept.global]).toEqual([fresh.row, fresh.detail, fresh.global]);
+    }
+    expect(lanesRead).toBe(4);
+  });
+
   test("Q1 two writers at any interleaving lose no change and no count", async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.array(fc.integer({ min: 1, max: 8 }), { maxLength: 12 }), async (scheduler, seqs) => {

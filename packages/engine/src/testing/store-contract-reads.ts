@@ -209,6 +209,32 @@ export const readCases: readonly StoreCase[] = [
     },
   },
   {
+    title: "of many lanes and states the named ones are read and dropped, however near the others are",
+    run: async (world, expect) => {
+      const opened = await world.open();
+      const { store } = opened;
+      const account = ann(opened);
+      await store.append([await world.segment(opened, account, 120), await world.segment(opened, bob(opened), 3)]);
+      const tags = Array.from({ length: 120 }, (_, i) => tagOf(opened, account, `entity-${i}`));
+      const lanes = tags.slice(0, 60).map((lane, i) => ({ account, lane, head: at(i + 1), dueAt: 0, failures: 0, blockedBy: at(i + 1) }));
+      await change(store, account, { putLanes: lanes, putStates: tags.map((_, i) => state(opened, account, i + 1)) });
+      await change(store, bob(opened), { putStates: [state(opened, bob(opened), 122)] });
+      const heads = async (names: typeof tags): Promise<unknown> =>
+        (await store.readLanes(account, names)).map(({ head }) => Number(head)).toSorted((one, other) => one - other);
+      expect(await heads([7, 59, 60, 119].map((i) => tags[i] as (typeof tags)[number]))).toEqual([8, 60]);
+      expect(await heads(tags)).toEqual(lanes.map(({ head }) => head));
+      await change(store, account, { dropLanes: tags.slice(3, 60) });
+      expect(await heads(tags)).toEqual([1, 2, 3]);
+      const seqs = [1, 2, 3, 5, 8, 20, 21, 60, 119, 120, 122, 400].map(at);
+      const named = async (): Promise<unknown> => (await store.readStates({ account, seqs, limit: 500 })).map(({ seq }) => seq);
+      expect(await named()).toEqual(seqs.slice(0, 10));
+      await change(store, account, { dropStates: [2, 3, 20, 60, 119].map(at) });
+      expect(await named()).toEqual([1, 5, 8, 21, 120]);
+      expect((await store.readStates({ account, limit: 500 })).length).toEqual(115);
+      expect((await store.readStates({ account: bob(opened), limit: 500 })).length).toEqual(1);
+    },
+  },
+  {
     title: "a healthy store says so, gives space back, and keeps everything when it does",
     run: async (world, expect) => {
       const opened = await world.open();
