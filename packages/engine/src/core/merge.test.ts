@@ -35,11 +35,11 @@ describe("a field that is one value", () => {
     expect(patchOf({ ...one, mineAt: 6, theirsAt: 5 })).toEqual({ a: 2 });
     expect(patchOf({ ...one, mineAt: 6, theirsAt: Number.NaN })).toEqual({ a: 2 });
   });
-  test("X6 what is to be asked stays theirs until somebody has decided; the rest merges", () => {
+  test("X5 what is to be asked stays theirs until somebody has decided; the rest merges", () => {
     const one = { before: { a: 1, b: 1 }, mine: { a: 2, b: 2 }, theirs: { a: 3, b: 1 }, fields: { a: { policy: "ask" } } } as const;
     expect(merge(one)).toEqual({ patch: { b: 2 }, conflicts: [{ path: "a", before: 1, mine: 2, theirs: 3 }] });
   });
-  test("X6 a policy that throws is asked", () => {
+  test("X5 a policy that throws is asked", () => {
     const policy = (): never => {
       throw new Error("a fault of the app");
     };

@@ -53,7 +53,7 @@ describe("UPDATE", () => {
     expect(outcome({ current: { version: 2, data: { a: 2 } } })).toEqual({ kind: "done" });
     expect(outcome({ rules: fieldRules({}, "server-wins"), current: { version: 2, data: { a: 3 } } })).toEqual({ kind: "done" });
   });
-  test("X6 what both changed and nobody may decide is asked", () => {
+  test("X5 what both changed and nobody may decide is asked", () => {
     const asked = outcome({ rules: fieldRules({ a: { policy: "ask" } }), current: { version: 2, data: { a: 3 } } });
     expect(asked).toEqual({ kind: "ask", conflicts: [{ path: "a", before: 1, mine: 2, theirs: 3 }] });
   });
@@ -62,7 +62,7 @@ describe("UPDATE", () => {
     ["it went without a condition", { isConditional: false }],
     ["its condition fits: the server has a reason of its own", { sentVersion: 2 }],
     ["it is no patch", { payload: null }],
-  ] as const)("X6 asked when %s", (_why, more) => {
+  ] as const)("X5 asked when %s", (_why, more) => {
     expect(outcome(more)).toEqual({ kind: "ask", conflicts: [] });
   });
 });
@@ -78,7 +78,7 @@ describe("DELETE", () => {
     expect(deletes({})).toEqual({ kind: "again", payload: null, before: undefined, baseVersion: 2 });
     expect(deletes({ onChanged: "ask" })).toEqual({ kind: "ask", conflicts: [] });
   });
-  test("X6 its condition fits: the server has a reason of its own", () => {
+  test("X5 its condition fits: the server has a reason of its own", () => {
     expect(deletes({ sentVersion: 2 })).toEqual({ kind: "ask", conflicts: [] });
   });
 });
@@ -104,7 +104,7 @@ describe("a declared operation", () => {
     const again = declared({ apply: undefined });
     expect(again).toMatchObject({ kind: "again", payload: { input: { id: "d" }, patch: { count: 1 } }, baseVersion: 2 });
   });
-  test("X6 that throws on what is there is asked", () => {
+  test("X5 that throws on what is there is asked", () => {
     const apply = (): never => {
       throw new Error("a fault of the app");
     };

@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, parseRetryAfter, readBody, type SyncErrorCode, SYNC_PATHS } from "@guardian-sync/protocol";
+import { isJsonObject, type Json, parseRetryAfter, readBody, SYNC_PATHS } from "@guardian-sync/protocol";
 import { redactPii } from "@guardian-sync/telemetry";
 import { judgeResult, type OperationVerdict } from "../core/answer.ts";
 import { retryDelayMs } from "../core/backoff.ts";

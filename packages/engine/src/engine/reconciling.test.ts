@@ -116,7 +116,7 @@ describe("an edit of what somebody else has changed", () => {
     }
   });
 
-  test("X6 what others write all the time is merged again and again, ever more rarely, and in the end a person is asked", async () => {
+  test("X5 what others write all the time is merged again and again, ever more rarely, and in the end a person is asked", async () => {
     const page = await apart({ count: 0, title: "" }, { fields: { count: "increment" } }, { count: 1, title: "" });
     let writes = 0;
     world.backend.judge = (operation) => {
@@ -133,7 +133,7 @@ describe("an edit of what somebody else has changed", () => {
     expect((at[13] ?? 0) - (at[8] ?? 0)).toBeGreaterThan(5000);
   });
 
-  test("X6 where nothing was declared, an edit carries no condition; with the version that its user saw it is asked about", async () => {
+  test("X5 where nothing was declared, an edit carries no condition; with the version that its user saw it is asked about", async () => {
     const page = await apart({ title: "a" }, {}, { title: "theirs" });
     await update(page.engine, { title: "mine" });
     await together(page);
@@ -154,7 +154,7 @@ describe("a conflict that a person decides", () => {
     return { ...page, id: conflict?.id ?? "" };
   };
 
-  test("X6 is shown with before, mine and theirs, field by field, and holds back its entity alone", async () => {
+  test("X5 is shown with before, mine and theirs, field by field, and holds back its entity alone", async () => {
     const page = await asked();
     expect(await page.engine.conflicts.list()).toMatchObject([
       {
@@ -175,7 +175,7 @@ describe("a conflict that a person decides", () => {
     ["mine", { title: "mine", count: 2 }],
     ["theirs", { title: "theirs", count: 2 }],
     [{ merged: { title: "both" } }, { title: "both", count: 2 }],
-  ] as const)("X6 resolved by %j", async (resolution, expected) => {
+  ] as const)("X5 resolved by %j", async (resolution, expected) => {
     const page = await asked();
     const heard: unknown[] = [];
     page.engine.on("resolved", ({ choice, by }) => heard.push([choice, by]));
@@ -190,7 +190,7 @@ describe("a conflict that a person decides", () => {
     expect(await world.run(page.engine.conflicts.resolve(page.id, resolution))).toBe(false);
   });
 
-  test("X6 what waited behind it goes on", async () => {
+  test("X5 what waited behind it goes on", async () => {
     const page = await asked();
     await update(page.engine, { count: 7 });
     await world.run(page.engine.conflicts.resolve(page.id, "theirs"));
@@ -198,7 +198,7 @@ describe("a conflict that a person decides", () => {
     expect(held()).toEqual({ title: "theirs", count: 7 });
   });
 
-  test("X6 of what was deleted meanwhile only theirs can be chosen", async () => {
+  test("X5 of what was deleted meanwhile only theirs can be chosen", async () => {
     const page = await asked(null);
     await expect(page.engine.conflicts.resolve(page.id, "mine")).rejects.toMatchObject({ code: "INVALID_OPERATION" });
     expect(await page.engine.conflicts.list()).toHaveLength(1);
@@ -215,7 +215,7 @@ describe("a conflict that a person decides", () => {
     expect(await page.engine.conflicts.list()).toHaveLength(1);
   });
 
-  test("X6 a restart keeps what was merged, asked and decided", async () => {
+  test("X5 a restart keeps what was merged, asked and decided", async () => {
     const page = await asked();
     world.connectivity.turn(false);
     await world.run(page.engine.conflicts.resolve(page.id, { merged: { title: "both" } }));

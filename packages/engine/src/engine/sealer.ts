@@ -6,7 +6,7 @@ import type { AccountView } from "../queue/account-view.ts";
 import { isTombstone } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
-import { currentKey, type QueuedOperation, type SendableRecord } from "../queue/records.ts";
+import type { QueuedOperation, SendableRecord } from "../queue/records.ts";
 import { packSealed } from "../format/index.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import { stampText } from "../queue/sealed-text.ts";
