@@ -200,6 +200,8 @@ export class App {
   }
 
   close(): Promise<void> {
+    // From here on nobody is told anything, though what is under way may take its time to end.
+    this.lookAway();
     return this.#engine.close();
   }
 
