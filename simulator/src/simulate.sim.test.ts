@@ -31,6 +31,8 @@ const ONCE_BROKEN: readonly (readonly [seed: number, what: string])[] = [
   [550, "a reader whose token was refused a second time was never given another"],
   [968, "a retry asked for by a person was not sent, because the queue was looked at before it was written"],
   [1214, "a breaker that was open when the clock was set back stayed open"],
+  [1885, "a Retry-After was heard only after the queue had been read, on a slow disk"],
+  [2110, "who signed in on a failing disk was shown the former one's notes, and would have written in their name"],
   [2319, "a Retry-After was forgotten when the answer to the request before could not be written down"],
   [5357, "a clock that was set a second time was not corrected again"],
   [6334, "a late copy applied what a person was shown as a conflict"],

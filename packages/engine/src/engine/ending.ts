@@ -223,7 +223,9 @@ export class Ending {
       const draws = { jitter: platform.random.fraction(), spread: platform.random.fraction() };
       if (found.finding !== undefined) {
         const judgement = { ...found.finding, kind: "request" as const, halve: false, chargeIfReachable: false };
-        return { ...settle({ operations: [], judgement, ...strain, now: platform.clock.now(), draws }), originFailing: true };
+        const settlement = settle({ operations: [], judgement, ...strain, now: platform.clock.now(), draws });
+        this.#gate.heed(settlement);
+        return { ...settlement, originFailing: true };
       }
       const delayMs = retryDelayMs({ policy: settings.backoff, attempt: strain.failures + 1, draws });
       const wait = { delayMs, reason: "ORIGIN_FAILING", wholeOrigin: false };

@@ -34,6 +34,8 @@ export class Gate {
   #holdEnds = 0 as MonotonicMs;
   /** What of it was last found in the store, or is on its way there. */
   #knownHoldUntil = 0;
+  /** Heeded, and not on its way to the store. */
+  #isUnsaved = false;
 
   constructor(context: EngineContext) {
     this.#context = context;
@@ -79,6 +81,11 @@ export class Gate {
     if (this.#breaker.kind !== "closed") this.#step("probe_started");
   }
 
+  /** At once, before anything else is read or asked: what the origin asks for holds from the moment that it is heard. `settled` writes it down. */
+  heed({ wait }: Settlement): void {
+    if (wait?.wholeOrigin === true) this.#isUnsaved = this.#hold(wait.delayMs) || this.#isUnsaved;
+  }
+
   /**
    * Takes in what an answer said of the origin, durably. Carries no fence: what the origin asked for holds for every process,
    * also when the one that heard it has lost the lock.
@@ -97,19 +104,22 @@ export class Gate {
     await this.#save(account, before);
   }
 
-  #hold(delayMs: number): void {
+  /** false: an earlier wish lasts longer. */
+  #hold(delayMs: number): boolean {
     const ends = this.#context.platform.clock.monotonic() + delayMs;
-    if (ends <= this.#holdEnds) return;
+    if (ends <= this.#holdEnds) return false;
     this.#holdEnds = ends as MonotonicMs;
     this.#holdFrom = this.#now();
     this.#holdUntil = this.#holdFrom + delayMs;
     this.#knownHoldUntil = this.#holdUntil;
+    return true;
   }
 
   async #save(account: AccountTag, before: OriginState): Promise<void> {
     const state = this.#state();
     this.#knownBreaker = state.breaker;
-    if (state.breaker === before.breaker && state.holdUntil === before.holdUntil) return;
+    if (state.breaker === before.breaker && state.holdUntil === before.holdUntil && !this.#isUnsaved) return;
+    this.#isUnsaved = false;
     await this.#context.queue.change(account, undefined, (_view, change) => change.putOrigin(state));
   }
 

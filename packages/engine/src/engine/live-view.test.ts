@@ -1,4 +1,4 @@
-import type { JsonObject } from "@guardian-sync/protocol";
+import { type JsonObject, SyncError } from "@guardian-sync/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PlainRestBackend } from "../testing/tiny-backend.ts";
 import { failed, refused } from "../testing/scripted-transport.ts";
@@ -238,6 +238,35 @@ describe("the view", () => {
     await world.advance(600_000);
     expect(world.transport.requests).toHaveLength(length);
     expect((await engine.status()).lock).toBeNull();
+  });
+});
+
+describe("somebody else signs in", () => {
+  test("Q1 while the disk has no place for them, nothing is shown or taken in under the former one's name", async () => {
+    let isFull = false;
+    const store = tappedStore(world.store, {
+      commit: () => {
+        if (isFull) throw new SyncError("STORAGE_FULL", "no space is left");
+      },
+    });
+    const engine = await open({ store });
+    const page = look(engine, "d1");
+    await update(engine, "d1", { on: true });
+    await world.run(engine.enqueue({ type: "CREATE", entityType: "device", entityId: "d1", payload: { on: true } }));
+    await world.advance(1000);
+    expect(page.now().value).toEqual({ on: true });
+    isFull = true;
+    world.session = { account: { space: "home", principal: "bob" }, token: "bob-1" };
+    await expect(world.run(engine.auth.refresh())).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    expect(page.now()).toMatchObject({ value: null, isLoading: true });
+    expect(() => engine.run(addOne, { id: "d1" })).toThrow(expect.objectContaining({ code: "NO_ACCOUNT" }));
+    isFull = false;
+    world.backend.account = world.session.account;
+    await world.advance(120_000);
+    await world.run(engine.auth.refresh());
+    await world.advance(1000);
+    expect(page.now().isLoading).toBe(false);
+    await world.run(engine.run(addOne, { id: "d1" }).stored);
   });
 });
 

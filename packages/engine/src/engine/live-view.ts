@@ -175,6 +175,20 @@ export class LiveView {
     if (this.isWatched) this.#load().catch(this.#report);
   }
 
+  /** Who signs in is somebody else: what the former one saw is not shown any more, whatever becomes of reading theirs. */
+  leaveFor(next: AccountTag): void {
+    if (this.#shownAccount === undefined || this.#shownAccount === next) return;
+    this.#nodes.clear();
+    this.#touched.clear();
+    this.#revision = -1;
+    this.#shownAccount = undefined;
+    for (const { listeners } of this.#watches.values()) for (const listener of Array.from(listeners)) this.#tell(listener, LOADING);
+    for (const list of this.#lists.values()) {
+      list.items = [];
+      for (const listener of Array.from(list.listeners)) this.#tell(listener, list.items);
+    }
+  }
+
   /** Nobody is told anything any more. */
   close(): void {
     for (const { listeners } of [...this.#watches.values(), ...this.#lists.values()]) listeners.clear();

@@ -304,6 +304,7 @@ export class Sender {
     const { account, lease, capabilities } = mandate;
     const { ending, gate, greeter } = this.#parts;
     const [first] = records as [SendableRecord];
+    gate.heed(this.#settle(records, reply.judgement, { failures: 0, tlsFailures: 0, refusals: 0 }));
     const strain = this.strain(await this.#context.queue.view(account));
     let settlement = this.#settle(records, reply.judgement, strain);
     if (settlement.chargeIfReachable !== undefined) {

@@ -103,7 +103,11 @@ export class SyncEngine {
     };
     sessions.onSession = async (session) => {
       const before = this.#account;
-      this.#account = session === null ? undefined : await context.queue.ensureAccount(session.account);
+      const next = session === null ? undefined : context.queue.accountTag(session.account);
+      // Until the disk has a place for whoever signs in, nothing is shown or taken in under the former one's name.
+      if (next !== before) this.#account = undefined;
+      if (next !== undefined) this.#viewing.leaveFor(next);
+      if (session !== null) this.#account = await context.queue.ensureAccount(session.account);
       if (before !== this.#account && this.#account !== undefined) this.#viewing.refresh();
     };
     this.#offConnectivity = context.platform.connectivity?.subscribe((online) => {

@@ -104,6 +104,11 @@ export class Viewing {
     this.#view.stage(contents, stored);
   }
 
+  /** See `LiveView.leaveFor`. */
+  leaveFor(next: AccountTag): void {
+    this.#view.leaveFor(next);
+  }
+
   /** Another account is signed in. */
   refresh(): void {
     this.#view.refresh();
