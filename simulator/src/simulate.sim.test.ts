@@ -34,6 +34,7 @@ const ONCE_BROKEN: readonly (readonly [seed: number, what: string])[] = [
   [1885, "a Retry-After was heard only after the queue had been read, on a slow disk"],
   [2110, "who signed in on a failing disk was shown the former one's notes, and would have written in their name"],
   [2319, "a Retry-After was forgotten when the answer to the request before could not be written down"],
+  [3266, "a Retry-After was heard only after the answer to the request before had been written down"],
   [5357, "a clock that was set a second time was not corrected again"],
   [6334, "a late copy applied what a person was shown as a conflict"],
 ];

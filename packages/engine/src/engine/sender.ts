@@ -284,7 +284,7 @@ export class Sender {
 
   async #request(errand: Errand, records: readonly SendableRecord[]): Promise<Reply> {
     const { settings, platform, meters } = this.#context;
-    const { origin } = this.#parts;
+    const { gate, origin } = this.#parts;
     const operations: SentOperation[] = records.map(({ operation }) => {
       const overrides = settings.registry.operations.get(operation.content.type)?.outcomes;
       return { key: currentKey(operation), type: operation.content.type, ...(overrides === undefined ? {} : { overrides }) };
@@ -296,6 +296,9 @@ export class Sender {
         ? await origin.sendBatch(errand, records, operations)
         : await origin.sendRest(errand, first, restRequest(first.text), operations[0] as SentOperation);
     meters.exchanged(exchange.kind === "answer");
+    // Here, not where it is settled: the disk may keep whoever waits for this answer busy, and the reader asks meanwhile.
+    if (judgement.kind === "request" && judgement.retryAfterMs !== undefined)
+      gate.heed(this.#settle(records, judgement, { failures: 0, tlsFailures: 0, refusals: 0 }));
     return { judgement, exchange, elapsedMs: platform.clock.monotonic() - startedAt };
   }
 
@@ -304,7 +307,6 @@ export class Sender {
     const { account, lease, capabilities } = mandate;
     const { ending, gate, greeter } = this.#parts;
     const [first] = records as [SendableRecord];
-    gate.heed(this.#settle(records, reply.judgement, { failures: 0, tlsFailures: 0, refusals: 0 }));
     const strain = this.strain(await this.#context.queue.view(account));
     let settlement = this.#settle(records, reply.judgement, strain);
     if (settlement.chargeIfReachable !== undefined) {
