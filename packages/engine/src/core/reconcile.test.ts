@@ -80,6 +80,7 @@ describe("DELETE", () => {
   });
   test("X5 its condition fits: the server has a reason of its own", () => {
     expect(deletes({ sentVersion: 2 })).toEqual({ kind: "ask", conflicts: [] });
+    expect(deletes({ isConditional: false, sentVersion: undefined })).toEqual({ kind: "ask", conflicts: [] });
   });
 });
 

@@ -80,9 +80,9 @@ function reconcileUpdate({
   return { kind: "again", payload: patch, before: touched(data, patch), baseVersion: version };
 }
 
-function reconcileDelete({ payload, current, sentVersion, onChanged }: ReconcileInput): Reconciliation {
+function reconcileDelete({ payload, current, isConditional, sentVersion, onChanged }: ReconcileInput): Reconciliation {
   if (current.data === null) return { kind: "done" };
-  if (sentVersion === current.version) return ASK;
+  if (!isConditional || sentVersion === current.version) return ASK;
   return onChanged === "ask" ? ASK : { kind: "again", payload, before: undefined, baseVersion: current.version };
 }
 

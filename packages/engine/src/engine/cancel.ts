@@ -4,7 +4,7 @@ import type { AccountView } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
-import { finishReleases, release } from "./recorder.ts";
+import { finishReleases, release } from "./releasing.ts";
 import { resend } from "./resend.ts";
 
 /**

@@ -3,7 +3,7 @@ import type { AccountTag, Seq } from "../ports/index.ts";
 import type { Lease } from "../queue/queue.ts";
 import type { EngineContext } from "./context.ts";
 import { statusInQueue } from "./outcome-of.ts";
-import { finishReleases, release } from "./recorder.ts";
+import { finishReleases, release } from "./releasing.ts";
 import { isKnownType } from "./rendering.ts";
 
 const AT_ONCE = 100;

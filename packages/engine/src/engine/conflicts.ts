@@ -7,7 +7,7 @@ import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { type KeptOperation, keptOf } from "./failed.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { type Page, pageOf } from "./page.ts";
-import { finishReleases, release } from "./recorder.ts";
+import { finishReleases, release } from "./releasing.ts";
 
 /** What the server holds of an entity. */
 export interface ServerDocument {

@@ -8,7 +8,7 @@ import { type DeskContext, factsOf, nowOf } from "./context.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { resend } from "./resend.ts";
 import { type Page, pageOf } from "./page.ts";
-import { finishReleases, release } from "./recorder.ts";
+import { finishReleases, release } from "./releasing.ts";
 
 /** An operation that waits for a person. Its payload is the app's own; it is never logged. */
 export interface KeptOperation {

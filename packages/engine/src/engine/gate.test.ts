@@ -69,3 +69,23 @@ test("R2 a hold that could not be saved holds in its process", async () => {
   file.isFull = false;
   expect(await gate.check(IDLE)).toMatchObject({ delayMs: 60_000 });
 });
+
+test("R2 what is heeded holds at once, and the next process holds when it was settled", async () => {
+  const file = new File();
+  const gate = file.open();
+  gate.heed(asked(60_000));
+  expect(gate.held()).toMatchObject({ reason: "retry_after", delayMs: 60_000 });
+  expect(await file.open().check(IDLE)).toBeUndefined();
+  await gate.settled(ACCOUNT, asked(60_000));
+  expect(await file.open().check(IDLE)).toMatchObject({ reason: "retry_after", delayMs: 60_000 });
+});
+
+test("R2 a hold that a full disk did not take is written down with the next answer", async () => {
+  const file = new File();
+  const gate = file.open();
+  file.isFull = true;
+  await expect(gate.settled(ACCOUNT, asked(60_000))).rejects.toThrow("full");
+  file.isFull = false;
+  await gate.settled(ACCOUNT, { moves: [], failed: false, batch: "keep", breaker: "none" });
+  expect(await file.open().check(IDLE)).toMatchObject({ reason: "retry_after", delayMs: 60_000 });
+});

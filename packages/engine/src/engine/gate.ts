@@ -120,7 +120,13 @@ export class Gate {
     this.#knownBreaker = state.breaker;
     if (state.breaker === before.breaker && state.holdUntil === before.holdUntil && !this.#isUnsaved) return;
     this.#isUnsaved = false;
-    await this.#context.queue.change(account, undefined, (_view, change) => change.putOrigin(state));
+    try {
+      await this.#context.queue.change(account, undefined, (_view, change) => change.putOrigin(state));
+    } catch (error) {
+      // Kept in memory: the next answer tries again.
+      this.#isUnsaved = true;
+      throw error;
+    }
   }
 
   #state(): OriginState {

@@ -2,12 +2,12 @@ import type { JsonObject, OperationId } from "@guardian-sync/protocol";
 import { fold, isShown, type LiveOperation, type SyncState } from "../core/fold.ts";
 import type { EntityDocument, OperationContent } from "../format/index.ts";
 import type { AccountTag, EntityTag, Seq } from "../ports/index.ts";
-import { type AccountView, isTombstone } from "../queue/account-view.ts";
 import { type ChangeSet, stateOfOperation } from "../queue/change-set.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import type { EntityRef } from "./definitions.ts";
 import type { Seen } from "./intake.ts";
+import { allDocuments, allOperations } from "./read-all.ts";
 import { keepDocuments } from "./keep-documents.ts";
 
 /** One entity as a page shows it: what the server is known to hold, and what waits on top of it. */
@@ -52,7 +52,6 @@ interface List {
   items: readonly ListedEntity[];
 }
 
-const AT_ONCE = 500;
 const LOADING: EntityView = { value: null, syncState: "synced", version: null, pending: 0, isLoading: true };
 
 /**
@@ -423,25 +422,3 @@ function nameOf({ entityType, entityId }: EntityRef): string {
 }
 
 const WAITING: ReadonlySet<LiveOperation["state"]> = new Set<LiveOperation["state"]>(["storing", "pending", "blocked", "sealed"]);
-
-async function allDocuments(view: AccountView): Promise<ReadonlyMap<EntityTag, EntityDocument>> {
-  const all = new Map<EntityTag, EntityDocument>();
-  let after: EntityTag | "" = "";
-  for (;;) {
-    const page: Awaited<ReturnType<AccountView["documentsAfter"]>> = await view.documentsAfter(after, AT_ONCE);
-    for (const [tag, document] of page.documents) all.set(tag, document);
-    if (page.next === undefined) return all;
-    after = page.next;
-  }
-}
-
-async function allOperations(view: AccountView): Promise<readonly QueuedOperation[]> {
-  const all: QueuedOperation[] = [];
-  let from = 1 as Seq;
-  for (;;) {
-    const { operations, next } = await view.from(from, AT_ONCE);
-    all.push(...operations.filter((operation) => !isTombstone(operation)));
-    if (operations.length < AT_ONCE) return all;
-    from = next;
-  }
-}

@@ -11,7 +11,7 @@ import { Greeter } from "./greeter.ts";
 import type { LockKeeper } from "./lock-keeper.ts";
 import { type Errand, Origin } from "./origin.ts";
 import { Puller } from "./puller.ts";
-import { finishReleases } from "./recorder.ts";
+import { finishReleases } from "./releasing.ts";
 import { Sender } from "./sender.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { type Standstill, type Turn, waiting, waitingFor } from "./turn.ts";
