@@ -202,11 +202,12 @@ describe("an engine in a page", () => {
     const page = await newPage();
     const arrived = page.waitForResponse(LATER_CODE);
     await page.evaluate(openInPage, served.origin);
-    await arrived;
+    await (await arrived).finished();
     await page.route(LATER_CODE, (route) => route.abort());
     await context.setOffline(true);
     await page.evaluate(enqueueInPage, ["a"]);
-    expect(await page.evaluate(() => guardian.engine.status())).toMatchObject({ state: "waiting", reason: "offline", pending: 1 });
+    await page.waitForFunction(async () => (await guardian.engine.status()).reason === "offline");
+    expect(await page.evaluate(() => guardian.engine.status())).toMatchObject({ state: "waiting", pending: 1 });
     await context.setOffline(false);
     expect(await page.evaluate(() => guardian.engine.drain({ timeoutMs: 15_000 }))).toEqual({ empty: true });
     expect(backend.appliedIds).toEqual(["a"]);
