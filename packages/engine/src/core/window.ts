@@ -19,9 +19,9 @@ export interface Candidate {
 }
 
 type Aside = "forget" | "settled_before" | "quarantine" | "expire" | "park";
-export type WindowStep =
-  | { readonly do: Aside | "send"; readonly index: number }
-  | { readonly do: "block"; readonly index: number; readonly by: Seq };
+/** It does not go now. */
+export type AsideStep = { readonly do: Aside; readonly index: number } | { readonly do: "block"; readonly index: number; readonly by: Seq };
+export type WindowStep = AsideStep | { readonly do: "send"; readonly index: number };
 
 export interface WindowPlan {
   /** For a prefix of the window: what follows has not been looked at. */

@@ -2,7 +2,7 @@ import { SyncError } from "@guardian-sync/protocol";
 import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
-import type { QueuedOperation } from "../queue/records.ts";
+import { type QueuedOperation, wasSent } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { finishReleases, release } from "./releasing.ts";
 import { resend } from "./resend.ts";
@@ -43,7 +43,6 @@ async function takeBack(
 ): Promise<boolean> {
   const history = [...(operation.detail.history ?? []), { at: nowOf(context), event: `cancel: ${reason}`.slice(0, 100) }].slice(-20);
   const wanted = { detail: { ...operation.detail, cancelWanted: true, history } };
-  const wasSent = (operation.detail.supersedes?.length ?? 0) > 0;
   switch (operation.phase) {
     case "sealed":
       change.touch(operation, wanted);
@@ -51,7 +50,7 @@ async function takeBack(
     case "ready":
     case "blocked":
     case "pending":
-      if (operation.row !== null && wasSent) {
+      if (operation.row !== null && wasSent(operation)) {
         change.touch(operation, wanted);
         return false;
       }

@@ -12,6 +12,7 @@ import type { AccountTag, EntityTag, Exchange } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
 import { currentKey, isSendable, type SendableRecord } from "../queue/records.ts";
+import { quarantineSealed } from "./aside.ts";
 import type { EngineContext } from "./context.ts";
 import type { Ending } from "./ending.ts";
 import type { Gate } from "./gate.ts";
@@ -20,7 +21,7 @@ import type { LockKeeper } from "./lock-keeper.ts";
 import type { Errand, Origin } from "./origin.ts";
 import { Reconciler } from "./reconciler.ts";
 import { record } from "./recorder.ts";
-import { quarantineSealed, sealNext } from "./sealer.ts";
+import { sealNext } from "./sealer.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { type Turn, waiting, waitingFor } from "./turn.ts";
 

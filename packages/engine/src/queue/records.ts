@@ -19,6 +19,11 @@ export function currentKey(operation: QueuedOperation): string {
   return operation.detail.key ?? operation.content.key;
 }
 
+/** Under an earlier key: a copy of that request may still arrive. */
+export function wasSent({ detail }: QueuedOperation): boolean {
+  return (detail.supersedes?.length ?? 0) > 0;
+}
+
 /** A sealed operation together with the bytes that every try sends. */
 export interface SealedRecord {
   readonly operation: QueuedOperation;
