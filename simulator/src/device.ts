@@ -10,7 +10,7 @@ import {
 } from "guardian-sync/testing";
 import { watchDisk } from "./disk-watch.ts";
 import type { LockRow } from "./gated-store.ts";
-import type { Gate } from "./gate.ts";
+import type { ProcessGate } from "guardian-sync/testing";
 import { type Account, NETWORK_FAULT } from "./model.ts";
 import { type MutantMemory, newMemory } from "./mutants/mutant.ts";
 import { CALM, type Weather } from "./weather.ts";
@@ -35,13 +35,13 @@ export class Device {
   /** Chance that a write finds the disk full or away. */
   writeFaults = 0;
   lock: LockRow | null = null;
-  fastLockHolder: Gate | null = null;
+  fastLockHolder: ProcessGate | null = null;
   generations = 0;
   /** Key of the tags on the disk, once it is open. */
   tagKey: Uint8Array | null = null;
   #token = "";
   readonly #listeners = new Set<(online: boolean) => void>();
-  readonly #fileListeners = new Set<{ readonly gate: Gate; readonly listener: () => void; isTold: boolean }>();
+  readonly #fileListeners = new Set<{ readonly gate: ProcessGate; readonly listener: () => void; isTold: boolean }>();
   #observer: QueueStore | null = null;
 
   constructor(world: World, name: string) {
@@ -80,12 +80,12 @@ export class Device {
   }
 
   /** Tells a process what others write to the disk; what comes meanwhile is told together. */
-  watchFile(gate: Gate, listener: () => void): () => void {
+  watchFile(gate: ProcessGate, listener: () => void): () => void {
     const entry = { gate, listener, isTold: false };
     this.#fileListeners.add(entry);
     return () => this.#fileListeners.delete(entry);
   }
-  fileChanged(by: Gate): void {
+  fileChanged(by: ProcessGate): void {
     for (const entry of this.#fileListeners) {
       if (entry.gate === by || entry.gate.isDead || entry.isTold) continue;
       entry.isTold = true;

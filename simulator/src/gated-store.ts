@@ -1,6 +1,5 @@
 import { type SyncErrorCode, SyncError } from "@guardian-sync/protocol";
-import type { QueueStore, SeededRandom } from "guardian-sync/testing";
-import type { Gate } from "./gate.ts";
+import type { ProcessGate, QueueStore, SeededRandom } from "guardian-sync/testing";
 
 type Args<K extends keyof QueueStore> = QueueStore[K] extends (...args: infer A) => unknown ? A : never;
 type Result<K extends keyof QueueStore> = QueueStore[K] extends (...args: never[]) => Promise<infer R> ? R : never;
@@ -21,7 +20,7 @@ interface StoreTap {
 }
 
 export interface GatedStoreOptions {
-  readonly gate: Gate;
+  readonly gate: ProcessGate;
   readonly random: SeededRandom;
   readonly tap: StoreTap;
   /** Whether the next write finds the disk full or away. */

@@ -1,13 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { CANARY, CanaryWatch, TOKEN_CANARY } from "./canary-watch.ts";
-import { Gate } from "./gate.ts";
 import type { Account, Enqueued, Invariant } from "./model.ts";
 import { OperationsWatch } from "./operations-watch.ts";
 import { RestraintWatch } from "./restraint-watch.ts";
 import { SenderWatch } from "./sender-watch.ts";
 import type { Shown } from "./shown.ts";
 import { ViewWatch } from "./view-watch.ts";
-import { Timeline } from "guardian-sync/testing";
+import { ProcessGate, Timeline } from "guardian-sync/testing";
 
 let told: string[] = [];
 const report = (invariant: Invariant, message: string): void => void told.push(`${invariant} ${message}`);
@@ -214,9 +213,9 @@ describe("the oracle tells", () => {
 
 describe("a gate", () => {
   const crashes: string[] = [];
-  const open = (): { readonly gate: Gate; readonly timeline: Timeline } => {
+  const open = (): { readonly gate: ProcessGate; readonly timeline: Timeline } => {
     const timeline = new Timeline();
-    return { timeline, gate: new Gate(timeline, (point, side) => void crashes.push(`${side} ${point}`)) };
+    return { timeline, gate: new ProcessGate(timeline, (point, side) => void crashes.push(`${side} ${point}`)) };
   };
 
   test("holds everything back while it is frozen, and lets it in at once and in order", async () => {

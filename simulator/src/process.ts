@@ -1,11 +1,10 @@
 import { memoryStore } from "guardian-sync/memory";
-import type { Platform, QueueStore, SeededRandom, StoreAdapter, Transport } from "guardian-sync/testing";
+import { type Platform, ProcessGate, type QueueStore, type SeededRandom, type StoreAdapter, type Transport } from "guardian-sync/testing";
 import { type LogEvent, MetricsRegistry, renderPrometheus, type Telemetry } from "@guardian-sync/telemetry";
 import type { Account } from "./model.ts";
 import { watchPage } from "./page-watch.ts";
 import { App, type Home } from "./app.ts";
 import type { Device } from "./device.ts";
-import { Gate } from "./gate.ts";
 import { GatedStore } from "./gated-store.ts";
 import { type MutantSurroundings, storeLike } from "./mutants/mutant.ts";
 import { operationsText, pathText } from "./server-host.ts";
@@ -20,7 +19,7 @@ export class Process {
   readonly device: Device;
   readonly name: string;
   #life = 0;
-  #gate: Gate | null = null;
+  #gate: ProcessGate | null = null;
   #app: App | null = null;
   #isRetired = false;
   #metrics = new MetricsRegistry();
@@ -51,7 +50,7 @@ export class Process {
     const { world, random } = this.device;
     this.#life += 1;
     this.device.generations += 1;
-    const gate = new Gate(world.timeline, (point, side) => this.#crashed(point, side));
+    const gate = new ProcessGate(world.timeline, (point, side) => this.#crashed(point, side));
     this.#gate = gate;
     this.#metrics = new MetricsRegistry();
     world.journal.write(this.label, "starts");
@@ -114,7 +113,7 @@ export class Process {
     });
   }
 
-  #home(gate: Gate): Home {
+  #home(gate: ProcessGate): Home {
     const { device, label } = this;
     let told: Account | null = null;
     return {
@@ -174,7 +173,7 @@ export class Process {
     };
   }
 
-  #platform(gate: Gate, luck: SeededRandom): Platform {
+  #platform(gate: ProcessGate, luck: SeededRandom): Platform {
     const { device, label } = this;
     const { clock, world } = device;
     const around = this.#surroundings(luck);
@@ -212,7 +211,7 @@ export class Process {
     };
   }
 
-  #store(gate: Gate, luck: SeededRandom): StoreAdapter {
+  #store(gate: ProcessGate, luck: SeededRandom): StoreAdapter {
     const { device, label } = this;
     const { world } = device;
     return {
@@ -274,7 +273,7 @@ export class Process {
     });
   }
 
-  #fastLock(gate: Gate): { tryAcquire(): Promise<boolean>; release(): Promise<void> } {
+  #fastLock(gate: ProcessGate): { tryAcquire(): Promise<boolean>; release(): Promise<void> } {
     const { device } = this;
     return {
       tryAcquire: () =>
@@ -291,7 +290,7 @@ export class Process {
   }
 
   /** Below every mutant: what passes here is what really travels. */
-  #transport(gate: Gate): Transport {
+  #transport(gate: ProcessGate): Transport {
     const { device, label } = this;
     const { world } = device;
     return {

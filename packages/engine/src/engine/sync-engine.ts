@@ -231,6 +231,8 @@ export class SyncEngine {
     await this.#context.queue.appender.settle();
     let rested: () => void = () => {};
     const off = this.#processing.onRest(() => rested());
+    // Another process may have queued what this one has not noticed yet.
+    this.#processing.wake();
     const done = async (): Promise<DrainResult> => {
       for (;;) {
         // Listens before it looks: a rest in between is not missed.

@@ -19,6 +19,7 @@ export {
   type SeenRequest,
   type Where,
 } from "./scripted-transport.ts";
+export { type CrashSide, ProcessGate } from "./process-gate.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export {
   SwitchedConnectivity,
@@ -30,6 +31,7 @@ export {
 } from "./test-world.ts";
 export { type Judge, operationsIn, PlainRestBackend, TinyBackend } from "./tiny-backend.ts";
 export { storeContract, type StoreHarness, type StorePlace, type TestApi } from "./store-contract.ts";
+export { type CrashPoint, TestProcess } from "./test-process.ts";
 export { Timeline, VirtualClock } from "./virtual-clock.ts";
 export { createEngine } from "./create-engine.ts";
 export type { EngineOptions, Platform } from "../engine/options.ts";

@@ -8,9 +8,13 @@ import type { SyncEngine } from "../engine/sync-engine.ts";
 import type { Connectivity, Hash, StoreAdapter } from "../ports/index.ts";
 import { MemoryDisk, memoryStore } from "../storage/memory.ts";
 import { createEngine } from "./create-engine.ts";
+import { type FetchHandler, fetchBackend } from "./fetch-backend.ts";
+import { FaultyTransport, NO_FAULTS, type NetworkFaults } from "./faulty-transport.ts";
+import { ProcessGate } from "./process-gate.ts";
 import { type Reply, ScriptedTransport } from "./scripted-transport.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { TinyBackend } from "./tiny-backend.ts";
+import { gatedPlatform, gatedStore, TestProcess } from "./test-process.ts";
 import { type Timeline, VirtualClock } from "./virtual-clock.ts";
 
 /** SHA-256 at once, without a turn of the event loop. */
@@ -19,8 +23,8 @@ export const syncHash: Hash = { sha256Hex: (text) => createHash("sha256").update
 export interface TestWorldOptions {
   readonly seed?: number | string;
   readonly disk?: MemoryDisk;
-  /** What answers instead of the tiny backend. */
-  readonly backend?: Reply;
+  /** What answers instead of the tiny backend: a reply, or a backend's own code as a Fetch handler. */
+  readonly backend?: Reply | { readonly fetch: FetchHandler };
 }
 export interface TestSession {
   readonly account: { readonly space: string; readonly principal: string };
@@ -53,13 +57,18 @@ export class TestWorld {
   readonly asked: { calls: number; forced: number } = { calls: 0, forced: 0 };
   /** Called when it is asked by force. */
   onForced: () => void = () => {};
+  /** What happens to the requests of processes from now on: probabilities, and how long things take. */
+  faults: Partial<NetworkFaults> = {};
   readonly engines: SyncEngine[] = [];
-  #processes = 0;
+  readonly #processes: TestProcess[] = [];
+  #started = 0;
 
   constructor(options: TestWorldOptions = {}) {
     this.random = new SeededRandom(options.seed ?? 1);
     this.disk = options.disk ?? new MemoryDisk();
-    this.transport = new ScriptedTransport({ clock: this.clock, otherwise: options.backend ?? this.backend.answer });
+    const { backend = this.backend.answer } = options;
+    const otherwise = typeof backend === "object" && "fetch" in backend ? fetchBackend(backend.fetch, this.timeline) : backend;
+    this.transport = new ScriptedTransport({ clock: this.clock, otherwise });
   }
 
   get timeline(): Timeline {
@@ -72,32 +81,54 @@ export class TestWorld {
     return memoryStore({ disk: this.disk });
   }
 
-  /** One more process on the disk. */
+  /** One more engine on the disk, that nothing happens to but what the test does. */
   async engine(options: TestEngineOptions = {}): Promise<SyncEngine> {
-    const { backend, platform, load, ...rest } = options;
-    this.#processes += 1;
-    const own: Platform = {
+    const engine = await this.#open(options, this.#platform(options.platform));
+    this.engines.push(engine);
+    return engine;
+  }
+
+  /** One more process on the disk: behind the `faults`, and mortal. */
+  async process(options: TestEngineOptions = {}): Promise<TestProcess> {
+    const gate = new ProcessGate(this.timeline, () => undefined);
+    const platform = this.#platform(options.platform);
+    const transport = new FaultyTransport(platform.transport, {
       clock: this.clock,
-      random: this.random.fork(`process ${this.#processes}`),
+      random: this.random.fork(`network of ${platform.owner}`),
+      faults: () => ({ ...NO_FAULTS, ...this.faults }),
+    });
+    const store = gatedStore(options.store ?? this.store, gate);
+    const engine = await this.#open({ ...options, store }, gatedPlatform({ ...platform, transport }, gate));
+    const process = new TestProcess(engine, gate);
+    this.#processes.push(process);
+    return process;
+  }
+
+  #platform(changes: Partial<Platform> = {}): Platform {
+    this.#started += 1;
+    return {
+      clock: this.clock,
+      random: this.random.fork(`process ${this.#started}`),
       hash: syncHash,
       transport: this.transport,
       connectivity: this.connectivity,
-      owner: `process-${this.#processes}`,
-      ...platform,
+      owner: `process-${this.#started}`,
+      ...changes,
     };
-    const made = createEngine(
-      {
-        store: this.store,
-        telemetry: this.telemetry,
-        ...rest,
-        backend: { baseUrl: "https://api.example.test", session: (request) => this.ask(request.force), ...backend },
+  }
+
+  #open({ backend, platform: _platform, load, ...rest }: TestEngineOptions, platform: Platform): Promise<SyncEngine> {
+    const options = {
+      store: this.store,
+      telemetry: this.telemetry,
+      ...rest,
+      backend: {
+        baseUrl: "https://api.example.test",
+        session: (request: { readonly force: boolean }) => this.ask(request.force),
+        ...backend,
       },
-      own,
-      load,
-    );
-    const engine = await this.run(made);
-    this.engines.push(engine);
-    return engine;
+    };
+    return this.run(createEngine(options, platform, load));
   }
 
   ask(isForced: boolean): TestSession | null {
@@ -158,6 +189,11 @@ export class TestWorld {
   /** Closes all engines. @throws Error when one of them left a timer, the lock or a request behind. */
   async close(): Promise<void> {
     for (const engine of this.engines.splice(0)) await this.run(engine.close());
+    this.faults = {};
+    for (const process of this.#processes.splice(0)) {
+      process.thaw();
+      if (!process.isDead) await this.run(process.engine.close());
+    }
     const { disk, timeline, transport } = this;
     if (timeline.waiting > 0) throw new Error(`${timeline.waiting} timers were left behind`);
     if (disk.fastLockHolder !== undefined) throw new Error("the fast lock was left behind");

@@ -21,6 +21,7 @@ export class Timeline {
   #nowMs = 0;
   #inserted = 0;
   #waiting = 0;
+  #outside = 0;
 
   /** Milliseconds since the timeline began. Never goes back. */
   get nowMs(): number {
@@ -44,6 +45,16 @@ export class Timeline {
     };
   }
 
+  /** Time stands still until `work`, which takes real time, has settled. Resolves and rejects as it does. */
+  async hold<T>(work: Promise<T>): Promise<T> {
+    this.#outside += 1;
+    try {
+      return await work;
+    } finally {
+      this.#outside -= 1;
+    }
+  }
+
   /** Moves time on by `durationMs` and runs what falls due on the way. */
   async advance(durationMs: number): Promise<void> {
     const endMs = this.#nowMs + durationMs;
@@ -61,6 +72,10 @@ export class Timeline {
       let hasEnded = false;
       const step = (): void => {
         if (hasEnded) return;
+        if (this.#outside > 0) {
+          setImmediate(step);
+          return;
+        }
         try {
           const isOver = stop?.() === true;
           const task = isOver ? undefined : this.#take(untilMs);

@@ -1,4 +1,4 @@
-import type { Timeline } from "guardian-sync/testing";
+import type { Timeline } from "./virtual-clock.ts";
 
 /** Where in a port call the process dies: before its effect, or after it, before the caller hears of it. */
 export type CrashSide = "before" | "after";
@@ -8,9 +8,11 @@ export type CrashSide = "before" | "after";
  * the timeline: answers of its store and network, timers, what its user does. A dead process hears nothing any more; a frozen one
  * hears everything at once when it thaws.
  */
-export class Gate {
+export class ProcessGate {
   readonly #timeline: Timeline;
   readonly #onCrash: (point: string, side: CrashSide) => void;
+  readonly #timers = new Set<() => void>();
+  readonly #atDeath: (() => void)[] = [];
   #state: "running" | "frozen" | "dead" = "running";
   #held: (() => void)[] = [];
   #waiting = 0;
@@ -42,6 +44,12 @@ export class Gate {
   kill(): void {
     this.#state = "dead";
     this.#held = [];
+    for (const cancel of Array.from(this.#timers)) cancel();
+    for (const task of this.#atDeath.splice(0)) task();
+  }
+  /** What its operating system does for it once it is dead. */
+  atDeath(task: () => void): void {
+    this.#atDeath.push(task);
   }
   freeze(): void {
     if (this.#state === "running") this.#state = "frozen";
@@ -60,6 +68,7 @@ export class Gate {
     const end = (): void => {
       if (isWaiting) this.#waiting -= 1;
       isWaiting = false;
+      this.#timers.delete(cancel);
     };
     const enter = (): void => {
       if (!isWaiting || this.#state === "dead") return;
@@ -72,11 +81,13 @@ export class Gate {
       if (side === null) task();
       else this.#die(point, side);
     };
-    const cancel = this.#timeline.after(delayMs, enter);
-    return () => {
+    const leaveTimeline = this.#timeline.after(delayMs, enter);
+    const cancel = (): void => {
       end();
-      cancel();
+      leaveTimeline();
     };
+    this.#timers.add(cancel);
+    return cancel;
   }
 
   /** A call out of the process: `effect` happens in `delayMs`; its result comes back `backMs` later, or in the same moment for 0. */
