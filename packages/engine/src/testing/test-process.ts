@@ -21,10 +21,13 @@ export interface CrashPoint {
 /** An engine in a process that can be killed, frozen, and made to crash at any call that leaves it. */
 export class TestProcess {
   readonly engine: SyncEngine;
+  /** As the lock row names it. */
+  readonly name: string;
   readonly #gate: ProcessGate;
 
-  constructor(engine: SyncEngine, gate: ProcessGate) {
+  constructor(engine: SyncEngine, gate: ProcessGate, name: string) {
     this.engine = engine;
+    this.name = name;
     this.#gate = gate;
   }
 
