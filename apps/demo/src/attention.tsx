@@ -7,9 +7,15 @@ const MAX_SHOWN = 3;
 
 /** What needs a person: each with what happened, and what can be done about it. */
 export function Attention({ device, view }: { readonly device: DemoDevice; readonly view: OpenView }) {
-  const { failed, conflicts } = view;
+  const { failed, conflicts, merged } = view;
   return (
     <>
+      {merged.length === 0 ? null : (
+        <p className="notice calm" role="status" data-merged={merged.length}>
+          {merged.map(({ entityId }) => device.nameOf(entityId) ?? "A device").join(", ")}: changed elsewhere at the same time. Both changes
+          are kept.
+        </p>
+      )}
       {conflicts.map((operation) => (
         <Conflict key={operation.id} operation={operation} device={device} />
       ))}
@@ -61,18 +67,17 @@ interface ConflictProps {
   readonly device: DemoDevice;
 }
 function Conflict({ operation, device }: ConflictProps) {
-  const { type, entityId, payload, server } = operation;
+  const { id, type, entityId, payload, server } = operation;
   const { name: mine } = (payload ?? {}) as { readonly name?: string };
-  const giveUp = andStay(device, () => device.discard(operation.id));
   if (type !== "UPDATE" || mine === undefined || server?.value === null) {
     return (
-      <div className="notice conflict" data-conflict={operation.id}>
+      <div className="notice conflict" data-conflict={id}>
         <h3>{editInWords(operation, device.nameOf(entityId))}: too late</h3>
         <p>
           The device was removed elsewhere before this edit arrived, so there is nothing left to change. It is kept until you give it up.
         </p>
         <div className="actions">
-          <button type="button" onClick={giveUp}>
+          <button type="button" onClick={andStay(device, () => device.discard(id))}>
             Give it up
           </button>
         </div>
@@ -80,28 +85,33 @@ function Conflict({ operation, device }: ConflictProps) {
     );
   }
   const theirs = typeof server?.value?.name === "string" ? server.value.name : undefined;
-  const isOtherName = theirs !== undefined && theirs !== mine;
   return (
-    <div className="notice conflict" data-conflict={operation.id}>
-      <h3>{isOtherName ? "Two names for one device" : "It was changed elsewhere"}</h3>
+    <div className="notice conflict" data-conflict={id}>
+      <h3>Two names for one device</h3>
       <p>
-        You called it <b>{mine}</b>.{" "}
-        {isOtherName ? (
-          <>
-            Meanwhile it was called <b>{theirs}</b> elsewhere.
-          </>
+        You called it <b>{mine}</b>. Meanwhile it{" "}
+        {theirs === undefined ? (
+          "got another name"
         ) : (
-          "Meanwhile it was changed elsewhere."
+          <>
+            was called <b>{theirs}</b>
+          </>
         )}{" "}
-        Nothing was overwritten: both are kept until you choose.
+        elsewhere. Nothing was overwritten: both are kept until you choose. Later edits of this device wait for that; those of others do
+        not.
       </p>
       <div className="actions">
-        <button type="button" className="primary" onClick={andStay(device, () => device.insist(operation))}>
+        <button type="button" className="primary" onClick={andStay(device, () => device.resolve(id, "mine"))}>
           Use “{mine}”
         </button>
-        <button type="button" onClick={giveUp}>
-          {isOtherName ? `Keep “${theirs}”` : "Keep the other"}
+        <button type="button" onClick={andStay(device, () => device.resolve(id, "theirs"))}>
+          {theirs === undefined ? "Keep the other" : `Keep “${theirs}”`}
         </button>
+        {theirs === undefined ? null : (
+          <button type="button" onClick={andStay(device, () => device.resolve(id, { merged: { name: `${theirs} (${mine})` } }))}>
+            Use both: “{theirs} ({mine})”
+          </button>
+        )}
       </div>
     </div>
   );

@@ -140,6 +140,46 @@ test("everything can be done by keyboard: offline and back, a switch, a step, a 
   expect(await focused()).toBe("Phone");
 });
 
+test("X4 X5 labels of two people are both kept by themselves; of two names a person chooses, and only that device waits for it", async () => {
+  const page = await run.open();
+  await warmer(page, "phone").waitFor();
+  const labels = (device: string): Promise<readonly string[]> =>
+    card(page, device).locator("[data-entity=reading-lamp] .label").allTextContents();
+  const label = async (device: string, words: string): Promise<void> => {
+    await card(page, device).getByRole("button", { name: "Rename or remove Reading lamp" }).click();
+    await card(page, device)
+      .getByRole("textbox", { name: /^Labels of Reading lamp/ })
+      .fill(words);
+    await page.keyboard.press("Enter");
+  };
+  await network(page, "phone").click();
+  await label("phone", "warm");
+  await label("tablet", "reading");
+  await expect.poll(async () => (await run.effectsOf("tablet")).length).toBe(1);
+  await network(page, "phone").click();
+  await waits(page, "phone", 0);
+  expect(await card(page, "phone").locator("[data-merged]").textContent()).toContain("Both changes are kept");
+  for (const device of ["phone", "tablet"])
+    await expect.poll(async () => (await labels(device)).toSorted(), { timeout: PATIENCE_MS }).toEqual(["reading", "warm"]);
+
+  await network(page, "phone").click();
+  await rename(page, "phone", "Reading lamp", "Corner lamp");
+  await card(page, "phone").getByRole("switch", { name: "Corner lamp" }).click();
+  await warmer(page, "phone").click();
+  await rename(page, "tablet", "Reading lamp", "Floor lamp");
+  await expect.poll(async () => (await run.effectsOf("tablet")).length).toBe(2);
+  await network(page, "phone").click();
+  const lamp = card(page, "phone").locator("[data-entity=reading-lamp]");
+  await expect.poll(() => lamp.locator(".note").textContent(), { timeout: PATIENCE_MS }).toBe("two versions, 1 behind it");
+  // The radiator's edit did not wait for that.
+  await expect.poll(async () => targets(await run.effectsOf("phone")).at(-1)).toBe(19.5);
+  await waits(page, "phone", 1);
+  await card(page, "phone").getByRole("button", { name: "Use both: “Floor lamp (Corner lamp)”" }).click();
+  await waits(page, "phone", 0);
+  const last = (await run.effectsOf("phone")).filter(({ entityId }) => entityId === "reading-lamp").at(-1);
+  expect(last?.data).toMatchObject({ name: "Floor lamp (Corner lamp)", state: { on: true } });
+});
+
 test("what is refused, and what conflicts, is kept and can be decided", async () => {
   const page = await run.open();
   await warmer(page, "phone").waitFor();

@@ -26,7 +26,7 @@ export function DeviceRow({ device, shown }: RowProps) {
   return (
     <li className={`row ${syncState}`} data-entity={entityId}>
       {isEditing && !isGone ? (
-        <Editor name={name} device={device} id={entityId} onClose={close} />
+        <Editor name={name} labels={value?.labels ?? []} device={device} id={entityId} onClose={close} />
       ) : (
         <>
           <Icon name={kindOf(value?.device_type) ?? "lamp"} />
@@ -36,6 +36,15 @@ export function DeviceRow({ device, shown }: RowProps) {
               <span>{isGone ? "removed elsewhere" : stateInWords(value?.state)}</span>
               <SyncNote syncState={syncState} pending={pending} isGone={isGone} />
             </span>
+            {value?.labels === undefined || value.labels.length === 0 ? null : (
+              <span className="labels">
+                {value.labels.map((label) => (
+                  <span key={label} className="label">
+                    {label}
+                  </span>
+                ))}
+              </span>
+            )}
           </div>
           {isGone || value === null ? null : <Control device={device} id={entityId} value={value} name={name} />}
           {isGone ? null : (
@@ -50,7 +59,10 @@ export function DeviceRow({ device, shown }: RowProps) {
 }
 
 function SyncNote({ syncState, pending, isGone }: Pick<ListedEntity<Device>, "syncState" | "pending"> & { readonly isGone: boolean }) {
-  if (syncState === "conflict") return <span className="note conflict">{isGone ? "an edit came too late" : "two versions"}</span>;
+  if (syncState === "conflict") {
+    const waiting = pending === 0 ? "" : `, ${pending} behind it`;
+    return <span className="note conflict">{isGone ? "an edit came too late" : `two versions${waiting}`}</span>;
+  }
   if (syncState === "failed") return <span className="note failed">an edit failed</span>;
   return pending === 0 ? null : <span className="note pending">{pending} pending</span>;
 }
@@ -115,16 +127,20 @@ interface EditorProps {
   readonly device: DemoDevice;
   readonly id: string;
   readonly name: string;
+  readonly labels: readonly string[];
   readonly onClose: () => void;
 }
-function Editor({ device, id, name, onClose }: EditorProps) {
+function Editor({ device, id, name, labels, onClose }: EditorProps) {
   const [text, setText] = useState(name);
+  const [words, setWords] = useState(labels.join(", "));
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => input.current?.select(), []);
   const save = (event: FormEvent): void => {
     event.preventDefault();
     const next = text.trim();
     if (next !== "" && next !== name) device.rename(id, next);
+    const wanted = labelsIn(words);
+    if (wanted.join() !== labels.join()) device.label(id, wanted);
     onClose();
   };
   const onKeyDown = ({ key }: KeyboardEvent): void => {
@@ -140,6 +156,13 @@ function Editor({ device, id, name, onClose }: EditorProps) {
         required
         onChange={({ target }) => setText(target.value)}
       />
+      <input
+        aria-label={`Labels of ${name}, with commas between`}
+        placeholder="Labels: warm, reading"
+        value={words}
+        maxLength={200}
+        onChange={({ target }) => setWords(target.value)}
+      />
       <div className="actions">
         <button type="submit" className="primary">
           Save
@@ -153,4 +176,12 @@ function Editor({ device, id, name, onClose }: EditorProps) {
       </div>
     </form>
   );
+}
+
+const MAX_LABELS = 20;
+const MAX_LABEL_CHARS = 40;
+
+function labelsIn(words: string): readonly string[] {
+  const labels = words.split(",").map((word) => word.trim().slice(0, MAX_LABEL_CHARS));
+  return [...new Set(labels.filter((label) => label !== ""))].slice(0, MAX_LABELS);
 }

@@ -2,6 +2,13 @@ import type { Device, Room } from "@guardian-sync/example-home/schemas";
 import type { ConflictedOperation, EngineStatus, KeptOperation, ListedEntity, PendingOperation } from "guardian-sync";
 import type { Problem } from "./problems.ts";
 
+/** An edit that met somebody else's and was put together with it. */
+export interface MergedEdit {
+  readonly operationId: string;
+  readonly entityId: string;
+  /** Epoch ms. */
+  readonly at: number;
+}
 /** What a page shows of one device. */
 export interface OpenView {
   readonly phase: "open";
@@ -15,6 +22,8 @@ export interface OpenView {
   readonly waiting: readonly PendingOperation[];
   readonly failed: readonly KeptOperation[];
   readonly conflicts: readonly ConflictedOperation[];
+  /** What two people changed at once and no one had to decide: of the last seconds. */
+  readonly merged: readonly MergedEdit[];
   /** Everything that the server had has been read since the page opened. */
   readonly hasRead: boolean;
   /** It has had time enough. */

@@ -9,14 +9,14 @@ import type { Device, Room } from "@guardian-sync/example-home/schemas";
 import {
   createSyncEngine,
   type EngineStatus,
-  type KeptOperation,
   type ListedEntity,
   type Operation,
+  type Resolution,
   type SyncEngine,
   SyncError,
 } from "guardian-sync";
 import { indexedDbStore } from "guardian-sync/indexeddb";
-import type { DeviceView, OpenView } from "./device-view.ts";
+import type { DeviceView, MergedEdit, OpenView } from "./device-view.ts";
 import { SwitchedNetwork } from "./network.ts";
 import { editProblem, type Problem, queueProblem } from "./problems.ts";
 import { signInOf } from "./sign-in.ts";
@@ -28,6 +28,7 @@ export type DeviceName = "phone" | "tablet";
 const LOOK_EVERY_MS = 1000;
 const LOOK_SOON_MS = 40;
 const SHOWN_DONE_MS = 2000;
+const SHOWN_MERGED_MS = 15_000;
 /** Of what failed: the most that one press of a button decides. */
 const DECIDED_AT_ONCE = 500;
 const NONE_UNDECIDED = { failed: [], conflicts: [] } as const;
@@ -42,6 +43,7 @@ export class DemoDevice {
   readonly #network: SwitchedNetwork;
   readonly #listeners = new Set<() => void>();
   readonly #done: number[] = [];
+  #merged: readonly MergedEdit[] = [];
   readonly #names = new Map<string, string>();
   #view: DeviceView = { phase: "opening" };
   #engine: SyncEngine | undefined;
@@ -76,11 +78,13 @@ export class DemoDevice {
     this.#queue((engine) => engine.run(updateDeviceState, { device_id: id, state: { ...state } }));
   }
 
-  /** Says which version was seen: when somebody else changed it meanwhile, a person decides. */
   rename(id: string, name: string): void {
-    const version = this.#find(id)?.version;
-    const base = version == null ? {} : { baseVersion: version };
-    this.#queue((engine) => engine.enqueue({ type: "UPDATE", entityType: "device", entityId: id, payload: { name }, ...base }));
+    this.#queue((engine) => engine.enqueue({ type: "UPDATE", entityType: "device", entityId: id, payload: { name } }));
+  }
+
+  /** The whole list, as it is to be seen here: what somebody else adds meanwhile is kept by the merge. */
+  label(id: string, labels: readonly string[]): void {
+    this.#queue((engine) => engine.enqueue({ type: "UPDATE", entityType: "device", entityId: id, payload: { labels: [...labels] } }));
   }
 
   add(name: string, kind: DeviceKind, roomId: string | undefined): void {
@@ -104,16 +108,9 @@ export class DemoDevice {
   discard(...ids: readonly string[]): void {
     this.#act((engine) => engine.failed.discard({ ids, reason: "asked for in the demo" }));
   }
-  /**
-   * Of two names the own one: without a base, because now a person has decided. Queued before the old edit goes, so that nothing is lost
-   * in between.
-   */
-  insist({ id, entityId, payload }: KeptOperation): void {
-    this.#act(async (engine) => {
-      const name = (payload as { readonly name?: string }).name ?? "";
-      await engine.enqueue({ type: "UPDATE", entityType: "device", entityId, payload: { name } });
-      await engine.failed.discard({ ids: [id], reason: "written anew" });
-    });
+  /** Of two versions the own one, the other one, or one of both. */
+  resolve(id: string, resolution: Resolution): void {
+    this.#act((engine) => engine.conflicts.resolve(id, resolution));
   }
   resume(): void {
     this.#act((engine) => engine.resume());
@@ -147,6 +144,7 @@ export class DemoDevice {
       this.#engine = engine;
       engine.on("*", (event) => {
         if (event.type === "succeeded") this.#done.push(Date.now());
+        if (event.type === "resolved" && event.by === "rule") void this.#noteMerged(engine, event.operation.operationId);
         this.#lookSoon();
       });
       this.#network.subscribe(() => this.#lookSoon());
@@ -185,6 +183,13 @@ export class DemoDevice {
     }
   }
 
+  async #noteMerged(engine: SyncEngine, operationId: string): Promise<void> {
+    const entityId = (await engine.operation(operationId))?.entityId;
+    if (entityId === undefined) return;
+    this.#merged = [...this.#merged.filter((one) => one.operationId !== operationId), { operationId, entityId, at: Date.now() }];
+    this.#lookSoon();
+  }
+
   #queue(write: (engine: SyncEngine) => Operation | Promise<Operation>): void {
     this.#act(async (engine) => (await write(engine)).stored);
   }
@@ -217,6 +222,7 @@ export class DemoDevice {
       const [status, waiting] = await Promise.all([engine.status(), engine.pending.list({ limit: WAITING_SHOWN })]);
       const { failed, conflicts } = await this.#undecided(engine, status);
       while (this.#done[0] !== undefined && this.#done[0] < Date.now() - SHOWN_DONE_MS) this.#done.shift();
+      this.#merged = this.#merged.filter(({ at }) => at > Date.now() - SHOWN_MERGED_MS);
       this.#show({
         phase: "open",
         isSwitchedOn: this.#network.isOn,
@@ -227,6 +233,7 @@ export class DemoDevice {
         waiting,
         failed,
         conflicts,
+        merged: this.#merged,
         hasRead: this.#hasRead,
         isLate: performance.now() - this.#openedAt > LATE_MS,
         justDone: this.#done.length,

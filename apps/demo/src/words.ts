@@ -131,6 +131,7 @@ export function editInWords({ type, payload }: Pick<KeptOperation, "type" | "pay
     case "DELETE":
       return `Remove ${name}`;
     case "UPDATE":
+      if (Array.isArray(content.labels)) return `Label ${name}: ${content.labels.length === 0 ? "none" : content.labels.join(", ")}`;
       // While it waits, the page shows the new name already.
       return deviceName === content.name ? `New name: ${name}` : `Rename ${name} to ${String(content.name)}`;
     default: {

@@ -28,7 +28,12 @@ export type FallEvent = z.infer<typeof FallEvent>;
 
 export const user: EntityDefinition<User> = defineEntity("user", { schema: User, collection: "users" });
 export const room: EntityDefinition<Room> = defineEntity("room", { schema: Room, collection: "rooms" });
-export const device: EntityDefinition<Device> = defineEntity("device", { schema: Device, collection: "devices" });
+export const device: EntityDefinition<Device> = defineEntity("device", {
+  schema: Device,
+  collection: "devices",
+  // Labels from two people are both kept; of two names a person chooses one.
+  fields: { labels: "set", name: { policy: "ask" } },
+});
 export const automation: EntityDefinition<Automation> = defineEntity("automation", { schema: Automation, collection: "automations" });
 export const document: EntityDefinition<Document> = defineEntity("document", { schema: Document, collection: "documents" });
 export const attachment: EntityDefinition<Attachment> = defineEntity("attachment", { schema: Attachment, collection: "attachments" });

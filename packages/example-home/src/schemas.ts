@@ -31,6 +31,7 @@ export const Device = z.strictObject({
   model: z.string().max(200).nullish(),
   state: state.optional(),
   mqtt_topic: z.string().min(1).max(500).nullish(),
+  labels: z.array(z.string().trim().min(1).max(40)).max(20).optional(),
 });
 
 /** Input of UPDATE_DEVICE_STATE: the values that changed. The device is the operation's entity, or named here. */
