@@ -13,14 +13,20 @@ interface RawReport {
   readonly testResults: readonly { readonly name: string; readonly status: string; readonly assertionResults: readonly Assertion[] }[];
 }
 
+export interface RanTest {
+  /** Relative to the root, with slashes. */
+  readonly file: string;
+  /** Its title, behind those of the `describe` blocks around it. */
+  readonly titles: readonly string[];
+}
 export interface TestReport {
   readonly passed: number;
   /** Failed tests, and files that failed before their tests were known. */
   readonly failed: number;
   /** Test files that ran, relative to the root, with slashes. */
   readonly files: readonly string[];
-  /** For each test that ran (not those skipped): its title with those of the `describe` blocks around it. */
-  readonly titles: readonly (readonly string[])[];
+  /** The tests that ran (not those skipped). */
+  readonly tests: readonly RanTest[];
 }
 
 /** `undefined` if the tests did not run to their end. */
@@ -31,10 +37,15 @@ export function readReport(path: string = REPORT_PATH): TestReport | undefined {
   const broken = testResults.filter((file) => file.status === "failed" && !file.assertionResults.some(({ status }) => status === "failed"));
   const passed = tests.filter(({ status }) => status === "passed");
   const failed = tests.filter(({ status }) => status === "failed");
+  const fileOf = (name: string): string => relative(process.cwd(), name).replaceAll("\\", "/");
   return {
     passed: passed.length,
     failed: failed.length + broken.length,
-    files: testResults.map(({ name }) => relative(process.cwd(), name).replaceAll("\\", "/")),
-    titles: [...passed, ...failed].map(({ ancestorTitles, title }) => [...ancestorTitles, title]),
+    files: testResults.map(({ name }) => fileOf(name)),
+    tests: testResults.flatMap(({ name, assertionResults }) =>
+      assertionResults
+        .filter(({ status }) => status === "passed" || status === "failed")
+        .map(({ ancestorTitles, title }) => ({ file: fileOf(name), titles: [...ancestorTitles, title] })),
+    ),
   };
 }
