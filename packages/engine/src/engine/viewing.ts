@@ -36,6 +36,8 @@ export class Viewing {
   readonly #view: LiveView;
   /** Calls of `pull` under way. */
   #pulls = 0;
+  /** Ends them when the engine is closed. */
+  readonly #enders = new Set<() => void>();
   #cancelWatch: (() => void) | undefined;
   #seenVersion = -1;
   #closed = false;
@@ -71,13 +73,19 @@ export class Viewing {
   async pull(timeoutMs: number): Promise<void> {
     this.#pulls += 1;
     this.#puller.want();
+    let end: () => void = () => undefined;
+    const closing = new Promise<never>((_resolve, reject) => {
+      end = () => reject(new SyncError("STOPPED", "The engine was closed while the server's changes were read. Nothing was lost."));
+      this.#enders.add(end);
+    });
     const late = (): SyncError =>
       new SyncError("TIMEOUT", `The server's changes could not be read within ${timeoutMs} ms. Nothing was lost; try again.`, {
         retryable: true,
       });
     try {
-      await withDeadline(this.#context.platform.clock, timeoutMs, () => this.#puller.fresh(), late);
+      await withDeadline(this.#context.platform.clock, timeoutMs, () => Promise.race([this.#puller.fresh(), closing]), late);
     } finally {
+      this.#enders.delete(end);
       this.#pulls -= 1;
       this.readOn();
     }
@@ -133,6 +141,7 @@ export class Viewing {
   async close(): Promise<void> {
     this.#closed = true;
     this.#view.close();
+    for (const end of this.#enders) end();
     this.#cancelWatch?.();
     await this.#puller.rest();
   }
