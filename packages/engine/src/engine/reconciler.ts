@@ -1,7 +1,8 @@
-import { isJsonObject, type Json, parseIso } from "@guardian-sync/protocol";
+import { isJsonObject, type Json, parseEtag, parseIso } from "@guardian-sync/protocol";
 import type { OperationVerdict } from "../core/answer.ts";
 import { type Apply, frozen } from "../core/apply.ts";
 import { retryDelayMs } from "../core/backoff.ts";
+import { faceOf, restRequest } from "../core/render.ts";
 import { reconcile, type ReconcileInput, type Reconciliation } from "../core/reconcile.ts";
 import type { Settlement } from "../core/settlement.ts";
 import type { SendableRecord } from "../queue/records.ts";
@@ -54,20 +55,23 @@ export class Reconciler {
   }
 
   /** Undefined: the answer does not say what stands there. */
-  #input({ operation }: SendableRecord, { current, details }: OperationVerdict): ReconcileInput | undefined {
+  #input({ operation, text }: SendableRecord, { current, details, code }: OperationVerdict): ReconcileInput | undefined {
     const { registry } = this.#context.settings;
     const { type, entityType, payload, before, base, createdAt } = operation.content;
     const now = currentInput(registry, operation.content);
     // Where no rule was declared, somebody who said which version they saw wants to hear that it has changed.
     if (current === undefined || (type !== "CREATE" && !registry.merges(entityType))) return undefined;
-    const { client_version: sent, last_modified_at: modifiedAt } = details ?? {};
-    const own = base !== undefined && "version" in base ? base.version : undefined;
+    const { client_version: sent, last_modified_at: modifiedAt = current.data?.updatedAt } = details ?? {};
+    // A route took the condition that went with it, and says no more of it.
+    const own =
+      faceOf(text) === "rest" ? parseEtag(restRequest(text).ifMatch) : base !== undefined && "version" in base ? base.version : undefined;
     return {
       type,
       payload,
       before: isJsonObject(before) ? before : undefined,
       mineAt: createdAt,
-      isConditional: base !== undefined,
+      // One that was refused because it had no condition goes again with one.
+      isConditional: base !== undefined || code === "PRECONDITION_REQUIRED",
       // Our server says what it took the condition for: it is restamped when it is sealed.
       sentVersion: typeof sent === "number" ? sent : sent === null ? undefined : own,
       current: { version: current.version, data: current.data },
