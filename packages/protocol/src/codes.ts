@@ -67,6 +67,7 @@ export const LOCAL_CODES = [
   "CORS_SUSPECTED",
   // how an operation ended, or why the engine waits
   "AUTH_REQUIRED",
+  "APPLY_FAILED",
   "RETRIES_EXHAUSTED",
   "OUTCOME_UNKNOWN",
   "ORIGIN_FAILING",

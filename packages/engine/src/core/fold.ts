@@ -1,5 +1,8 @@
-import { isJsonObject, type Json, type JsonObject } from "@guardian-sync/protocol";
+import { isJsonObject, type Json, type JsonObject, parseIso } from "@guardian-sync/protocol";
+import { type Apply, applied } from "./apply.ts";
+import type { FieldRules } from "./field-rules.ts";
 import type { State } from "./lifecycle.ts";
+import { mergePatch } from "./merge.ts";
 
 /** How far what is shown is from what the server holds. The worst of its operations decides. */
 export type SyncState = "synced" | "pending" | "failed" | "conflict";
@@ -14,15 +17,24 @@ export interface LiveOperation {
   /** The snapshot contains it already, though its answer has not come. */
   readonly isEchoed?: boolean;
   /** Writes the effect of a declared one into the draft; undefined: its definition is not there, and its stored patch stands in. */
-  readonly apply: ((draft: JsonObject, input: Json) => void) | undefined;
+  readonly apply: Apply | undefined;
+  /** Of an UPDATE that is merged with what others write; undefined: its fields simply replace. */
+  readonly merge?: MergeFacts | undefined;
+}
+export interface MergeFacts {
+  /** The touched fields as its user saw them. */
+  readonly before: JsonObject;
+  readonly rules: FieldRules;
+  /** Epoch ms of the edit. */
+  readonly mineAt: number;
 }
 
 export interface Folded {
   /** null: there is no such document, or it was deleted. */
   readonly value: JsonObject | null;
   readonly syncState: SyncState;
-  /** Operations whose `apply` threw, by index: they are left out. */
-  readonly broken: readonly number[];
+  /** Operations whose `apply` threw: they are left out. */
+  readonly broken: readonly { readonly index: number; readonly error: unknown }[];
 }
 
 /** Where an operation stays in the view. Only a definite no, and a cancellation, leave it. */
@@ -54,15 +66,15 @@ const RANK: readonly SyncState[] = ["synced", "pending", "failed", "conflict"];
 export function fold(snapshot: JsonObject | null, operations: readonly LiveOperation[]): Folded {
   let value = snapshot;
   let rank = 0;
-  const broken: number[] = [];
+  const broken: { index: number; error: unknown }[] = [];
   operations.forEach((operation, index) => {
     rank = Math.max(rank, RANK.indexOf(SAYS[operation.state] ?? "synced"));
     if (!isShown(operation)) return;
     try {
       value = effect(value, operation);
-    } catch {
+    } catch (error) {
       // The app's own function: whatever it throws, a page must go on.
-      broken.push(index);
+      broken.push({ index, error });
       rank = Math.max(rank, RANK.indexOf("failed"));
     }
   });
@@ -74,7 +86,8 @@ export function isShown({ state, isEchoed }: LiveOperation): boolean {
   return SHOWN.has(state) && isEchoed !== true;
 }
 
-function effect(value: JsonObject | null, { type, payload, apply }: LiveOperation): JsonObject | null {
+function effect(value: JsonObject | null, operation: LiveOperation): JsonObject | null {
+  const { type, payload, apply } = operation;
   switch (type) {
     case "DELETE":
       return null;
@@ -82,20 +95,23 @@ function effect(value: JsonObject | null, { type, payload, apply }: LiveOperatio
       return isJsonObject(payload) ? payload : value;
     case "UPDATE":
       // Of what is not there, or was deleted by somebody else: the server will say what becomes of it.
-      return value === null || !isJsonObject(payload) ? value : { ...value, ...payload };
+      return value === null || !isJsonObject(payload) ? value : { ...value, ...mergedOnto(value, payload, operation.merge) };
     default: {
       const { input = null, patch = null } = isJsonObject(payload) ? payload : {};
       if (apply === undefined) return isJsonObject(patch) ? { ...value, ...patch } : value;
-      const draft = copy(value ?? {}) as JsonObject;
-      apply(draft, copy(input));
-      return draft;
+      return applied(value, apply, input);
     }
   }
 }
 
-/** The app may write into what it gets: not into what is kept. */
-function copy(value: Json): Json {
-  if (Array.isArray(value)) return value.map(copy);
-  if (!isJsonObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, copy(member)]));
+/** As the server will hold it once it is merged, so that nothing jumps then. Of what a person has to decide, mine is shown. */
+function mergedOnto(theirs: JsonObject, mine: JsonObject, merge: MergeFacts | undefined): JsonObject {
+  if (merge === undefined) return mine;
+  const { updatedAt } = theirs;
+  const theirsAt = (typeof updatedAt === "string" ? parseIso(updatedAt) : undefined) ?? Number.NaN;
+  const { patch, conflicts } = mergePatch({ ...merge, mine, theirs, theirsAt });
+  if (conflicts.length === 0) return patch;
+  const isAsked = (name: string): boolean =>
+    conflicts.some(({ path }) => path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`));
+  return { ...patch, ...Object.fromEntries(Object.entries(mine).filter(([name]) => isAsked(name))) };
 }

@@ -1,4 +1,5 @@
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from "@guardian-sync/protocol";
+import { type Apply, applied } from "./apply.ts";
 import type { FieldRules } from "./field-rules.ts";
 import { type FieldConflict, mergePatch } from "./merge.ts";
 
@@ -22,7 +23,7 @@ export interface ReconcileInput {
   /** What becomes of a DELETE of what somebody else has changed. */
   readonly onChanged: "delete-wins" | "ask";
   /** The effect of a declared operation; undefined: a plain one. */
-  readonly apply: ((draft: JsonObject, input: Json) => void) | undefined;
+  readonly apply: Apply | undefined;
 }
 
 /** What becomes of an operation that met somebody else's write. */
@@ -90,9 +91,9 @@ function reconcileDeclared({ payload, current, isConditional, sentVersion, apply
   const { data, version } = current;
   if (!isConditional || sentVersion === version || !isJsonObject(payload)) return ASK;
   if (apply === undefined) return { kind: "again", payload, before: undefined, baseVersion: version };
-  const draft = copy(data ?? {}) as JsonObject;
+  let draft: JsonObject;
   try {
-    apply(draft, copy(payload.input ?? null));
+    draft = applied(data, apply, payload.input ?? null);
   } catch {
     // The app's own function: what it cannot apply to what is there, a person decides.
     return ASK;
@@ -107,9 +108,4 @@ function touched(document: JsonObject, patch: JsonObject): JsonObject {
 
 function isSame(a: Json, b: Json | undefined): boolean {
   return b !== undefined && canonicalJson(a) === canonicalJson(b);
-}
-
-/** The app may write into what it gets. */
-function copy(value: Json): Json {
-  return JSON.parse(JSON.stringify(value)) as Json;
 }

@@ -4,7 +4,6 @@ import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import { type EngineContext, factsOf } from "./context.ts";
-import { PLAIN_TYPES } from "./definitions.ts";
 import { errorText } from "./error-text.ts";
 import type { Settled } from "./operation.ts";
 import type { PutAside } from "./taking.ts";
@@ -17,7 +16,12 @@ export interface AsideDesk {
 }
 
 /** Takes an operation out of the way of those behind it. */
-export function putAside(context: EngineContext, desk: AsideDesk, { operation, step }: PutAside): void {
+export function putAside(
+  context: EngineContext,
+  desk: AsideDesk,
+  { operation, step }: PutAside,
+  whyUnknown: (operation: QueuedOperation) => string,
+): void {
   const { change, hold, later } = desk;
   switch (step.do) {
     case "forget":
@@ -52,7 +56,7 @@ export function putAside(context: EngineContext, desk: AsideDesk, { operation, s
       change.move(operation, "block", { blockedBy: step.by });
       return;
     case "park":
-      park(context, desk, { operation, code: "UNKNOWN_TYPE", problem: unknownTypeText(operation) });
+      park(context, desk, { operation, code: "UNKNOWN_TYPE", problem: whyUnknown(operation) });
       return;
     case "quarantine":
       change.move(operation, "quarantine", {
@@ -79,13 +83,6 @@ interface Unrenderable {
 function tellEnd(context: EngineContext, operation: QueuedOperation, state: "applied" | "cancelled", settled: Settled): void {
   const attempts = operation.row?.attempts ?? 0;
   context.watchers.tell(operation.content.id, { state, attempts, nextAttemptAt: null, lastError: null, settled });
-}
-
-function unknownTypeText(operation: QueuedOperation): string {
-  const { type, version, entityType } = operation.content;
-  return PLAIN_TYPES.has(type)
-    ? `nothing says where a ${type} of "${entityType}" goes; register its entity with a collection`
-    : `operation "${type}" version ${version} is not registered; register it and it goes on by itself`;
 }
 
 /** It cannot go on as it is, and nobody but a person, or a new version of the app, can help. */

@@ -4,7 +4,7 @@ import type { Lease } from "../queue/queue.ts";
 import type { EngineContext } from "./context.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { finishReleases, release } from "./releasing.ts";
-import { isKnownType } from "./rendering.ts";
+import { whyUnknown } from "./rendering.ts";
 
 const AT_ONCE = 100;
 
@@ -25,7 +25,7 @@ export async function comeBack(
     if (seen.row.counts.parked === 0) break;
     const page = await seen.inPhase(["parked"], after, AT_ONCE);
     for (const { seq, content, detail } of page) {
-      if (detail.code !== "UNKNOWN_TYPE" || !isKnownType(settings.registry, content, capabilities)) continue;
+      if (detail.code !== "UNKNOWN_TYPE" || whyUnknown(settings.registry, content, capabilities) !== undefined) continue;
       const moved = await queue.change(account, lease, async (view, change) => {
         const [operation] = await view.bySeq([seq]);
         if (operation?.phase !== "parked") return;

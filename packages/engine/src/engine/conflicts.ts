@@ -1,10 +1,11 @@
 import { isJsonObject, type Json, type JsonObject, SyncError } from "@guardian-sync/protocol";
-import { fold, type LiveOperation } from "../core/fold.ts";
+import { fold } from "../core/fold.ts";
 import { type Edit, type EntityDocument, MAX_HISTORY, type StateDetail } from "../format/index.ts";
 import type { AccountTag } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { type KeptOperation, keptOf } from "./failed.ts";
+import { liveOf } from "./live-of.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { type Page, pageOf } from "./page.ts";
 import { finishReleases, release } from "./releasing.ts";
@@ -118,9 +119,10 @@ export class ConflictList {
     };
   }
 
-  #wanted({ content: { type, payload } }: QueuedOperation, server: ServerDocument | null): JsonObject | null {
-    const apply = this.#context.settings.registry.operations.get(type)?.apply as LiveOperation["apply"];
-    return fold(server?.value ?? null, [{ type, payload, state: "conflict", apply }]).value;
+  #wanted({ content }: QueuedOperation, server: ServerDocument | null): JsonObject | null {
+    // As "mine" would write it: over theirs, not merged with it.
+    const { merge: _merge, ...live } = liveOf(this.#context.settings.registry, content, "conflict");
+    return fold(server?.value ?? null, [live]).value;
   }
 }
 

@@ -1,18 +1,17 @@
-import { isJsonObject, type Json, parseRetryAfter, readBody, SYNC_PATHS } from "@guardian-sync/protocol";
+import { type CurrentState, SYNC_PATHS } from "@guardian-sync/protocol";
 import { redactPii } from "@guardian-sync/telemetry";
 import { judgeResult, type OperationVerdict } from "../core/answer.ts";
 import { retryDelayMs } from "../core/backoff.ts";
 import type { Capabilities } from "../core/handshake.ts";
-import { faceOf, restRequest } from "../core/render.ts";
-import { collectionRoute, renderRoute } from "../core/route.ts";
+import { faceOf } from "../core/render.ts";
 import { type Settlement, settle, type Strain } from "../core/settlement.ts";
-import { type Finding, findingOf } from "../core/finding.ts";
-import { askBeforeFailing, type Cause, type End, endByLook, endByVerdict, type Look, type Question } from "../core/verdict.ts";
-import type { Exchange } from "../ports/index.ts";
+import type { Finding } from "../core/finding.ts";
+import { askBeforeFailing, type Cause, type End, endByLook, endByVerdict, type Question } from "../core/verdict.ts";
 import { currentKey, type SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import { endedAs } from "./ended-as.ts";
 import type { Gate } from "./gate.ts";
+import { currentOf, documentPath, findingOfExchange, lookOf } from "./look.ts";
 import type { Errand, Origin } from "./origin.ts";
 import { sentDocument } from "./rendering.ts";
 
@@ -24,6 +23,8 @@ interface Found {
   readonly verdict?: OperationVerdict;
   /** Why there was no answer that says anything. */
   readonly finding?: Finding;
+  /** What was seen there. */
+  readonly current?: CurrentState;
 }
 
 /** Finds out how an operation ended before it may fail: nothing of unknown outcome is called failed, or sent again blindly. */
@@ -90,12 +91,10 @@ export class Ending {
         ? { end: { kind: "end", event: ask.verdict.event, code: ask.verdict.code } as const }
         : await this.#ask(errand, record, cause, question);
     const isOthers = ask.verdict.event === "conflict" && isNotApplied(found, question);
-    const ended = this.#settlement(
-      record,
-      isOthers ? { end: { kind: "end", event: "conflict", code: ask.verdict.code } } : found,
-      strain,
-      ask.verdict,
-    );
+    const ended = this.#settlement(record, isOthers ? { end: { kind: "end", event: "conflict", code: ask.verdict.code } } : found, strain, {
+      ...ask.verdict,
+      ...withCurrent(ask.verdict.current ?? found.current),
+    });
     return { ...rest, ...ended, moves: [...rest.moves, ...ended.moves.map((move) => ({ ...move, index: ask.index }))] };
   }
 
@@ -126,6 +125,36 @@ export class Ending {
     const { result } = asked.value;
     const type = record.operation.content.type;
     const verdict = result === undefined ? endedAs(record, "applied", null, move.verdict) : judgeResult(result, { key, type }, redactPii);
+    return { ...settlement, moves: settlement.moves.with(at, { index: move.index, verdict }) };
+  }
+
+  /**
+   * A plain route says that something else stands there, and not what: it is read before anything is merged with it, or shown to a
+   * person. Without an answer everything stays sealed, and it is asked again.
+   */
+  async findCurrent(errand: Errand, records: readonly SendableRecord[], settlement: Settlement, strain: Strain): Promise<Settlement> {
+    const at = settlement.moves.findIndex(({ verdict }) => verdict.event === "conflict" && verdict.current === undefined);
+    const move = settlement.moves[at];
+    const record = records[move?.index ?? -1];
+    if (move === undefined || record === undefined || faceOf(record.text) !== "rest") return settlement;
+    const { registry } = this.#context.settings;
+    const { type, entityType } = record.operation.content;
+    const isOwnPath = registry.entities.get(entityType)?.collection === undefined;
+    // The path of a CREATE is the collection's, and that of a declared operation may be anything.
+    const path = isOwnPath && type !== "UPDATE" && type !== "DELETE" ? undefined : documentPath(registry, record);
+    if (path === undefined) return settlement;
+    const held = this.#held();
+    if (held !== undefined) return { ...settlement, ...held, moves: settlement.moves.slice(0, at) };
+    const exchange = await this.#origin.get(errand, path);
+    const look = lookOf(exchange);
+    if (look === undefined) {
+      const finding = findingOfExchange(exchange);
+      // It may not be read, now or later: a person decides without it.
+      if (finding.step === "fail" || finding.step === "reconcile") return settlement;
+      const unanswered = this.#settlement(record, { end: { kind: "origin_failing" }, finding }, strain);
+      return { ...unanswered, moves: settlement.moves.slice(0, at) };
+    }
+    const verdict = { ...move.verdict, ...withCurrent(currentOf(look, exchange, record)) };
     return { ...settlement, moves: settlement.moves.with(at, { index: move.index, verdict }) };
   }
 
@@ -199,21 +228,12 @@ export class Ending {
 
   async #look(errand: Errand, record: SendableRecord): Promise<Found> {
     const { content } = record.operation;
-    const path = this.#pathOf(record);
+    const path = documentPath(this.#context.settings.registry, record);
     if (path === undefined) return { end: { kind: "end", event: "park", code: "OUTCOME_UNKNOWN" } };
     const exchange = await this.#origin.get(errand, path);
     const look = lookOf(exchange);
     const end = endByLook(content.type, sentDocument(content), look);
-    return look === undefined ? { end, finding: findingOfExchange(exchange) } : { end };
-  }
-
-  /** Where the entity can be read; its own request's path when no collection is known. */
-  #pathOf(record: SendableRecord): string | undefined {
-    const { content } = record.operation;
-    const collection = this.#context.settings.registry.entities.get(content.entityType)?.collection;
-    if (collection === undefined) return faceOf(record.text) === "rest" ? restRequest(record.text).path : undefined;
-    const route = renderRoute({ route: collectionRoute("UPDATE", collection), entityId: content.entityId, payload: null });
-    return route.ok ? route.path : undefined;
+    return look === undefined ? { end, finding: findingOfExchange(exchange) } : { end, ...withCurrent(currentOf(look, exchange, record)) };
   }
 
   #settlement(record: SendableRecord, found: Found, strain: Strain, refusal?: OperationVerdict): Settlement {
@@ -243,21 +263,6 @@ function isNotApplied({ end, verdict }: Found, question: Question): boolean {
   return end.event === "reject" || (end.event === "park" && question === "get_compare");
 }
 
-function findingOfExchange(exchange: Exchange): Finding {
-  if (exchange.kind === "failure")
-    return findingOf({ kind: "network", failure: exchange.failure }, { note: exchange.detail, redact: redactPii });
-  const retryAfterMs = parseRetryAfter(exchange.headers["retry-after"], exchange.headers.date);
-  const facts = { kind: "http" as const, status: exchange.status, body: "other" as const };
-  return findingOf(retryAfterMs === undefined ? facts : { ...facts, retryAfterMs }, { redact: redactPii });
-}
-
-function lookOf(exchange: Exchange): Look | undefined {
-  if (exchange.kind !== "answer") return undefined;
-  if (exchange.status === 404 || exchange.status === 410) return { kind: "gone" };
-  if (exchange.status !== 200) return undefined;
-  const read = readBody(exchange.headers["content-type"], exchange.body);
-  if (read.kind !== "json") return undefined;
-  const value = read.value as Json;
-  const inner = isJsonObject(value) && isJsonObject(value.data) && isJsonObject(value.meta) ? value.data : value;
-  return { kind: "found", document: inner };
+function withCurrent(current: CurrentState | undefined): { readonly current?: CurrentState } {
+  return current === undefined ? {} : { current };
 }

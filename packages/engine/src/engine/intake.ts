@@ -11,10 +11,12 @@ import {
   type TraceId,
   uuidV7Maker,
 } from "@guardian-sync/protocol";
+import { type Apply, applied, frozen } from "../core/apply.ts";
 import { checkPayload, PAYLOAD_LIMITS } from "../core/payload.ts";
 import type { OperationContent } from "../format/index.ts";
-import { type AnyOperation, type EntityRef, PLAIN_TYPES, type PlainType, type StandardResult, type StandardSchema } from "./definitions.ts";
+import { type AnyOperation, type EntityRef, PLAIN_TYPES, type PlainType, type StandardSchema } from "./definitions.ts";
 import type { EngineContext } from "./context.ts";
+import { validated } from "./validated.ts";
 
 /** A plain write: CREATE carries the whole document, UPDATE a patch of top-level fields, DELETE nothing. */
 export interface EnqueueInput {
@@ -102,11 +104,13 @@ export class Intake {
     const valid = definition.input === undefined ? input : validate(definition.input, input, name);
     const checked = this.#checked(valid, name);
     const copied = checked.value;
-    const ref = definition.entity(copied as never);
+    // None of the definition's functions can change what will be queued.
+    frozen(copied);
+    const ref = own(definition, "entity", () => definition.entity(copied as never));
     checkName(`entityType of ${name}`, ref?.entityType);
     checkName(`entityId of ${name}`, ref.entityId);
-    const draft: Record<string, unknown> = {};
-    definition.apply?.(draft as never, copied as never);
+    const apply = definition.apply as Apply | undefined;
+    const draft = apply === undefined ? {} : own(definition, "apply", () => applied(null, apply, copied));
     const checkedPatch = this.#checked(draft, `patch of ${name}`);
     const patch = checkedPatch.value as JsonObject;
     this.#tryRequest(definition, ref, copied, patch);
@@ -118,7 +122,7 @@ export class Intake {
 
   /** A path parameter that is missing now is missing for ever: refused here, before anything is queued. */
   #tryRequest(definition: AnyOperation, ref: EntityRef, input: Json, patch: JsonObject): void {
-    const request = definition.request?.({ entityId: ref.entityId, input: input as never, patch });
+    const request = own(definition, "request", () => definition.request?.({ entityId: ref.entityId, input: input as never, patch }));
     if (request === undefined) return;
     const body = request.body ?? patch;
     const missing = [...request.path.matchAll(/\{([^}]*)\}/g)]
@@ -199,21 +203,28 @@ function fills(name: string, body: Json, entityId: string): boolean {
 }
 
 function validate(schema: StandardSchema, value: unknown, what: string): unknown {
-  const result: StandardResult<unknown> | Promise<StandardResult<unknown>> = schema["~standard"].validate(value);
-  if (result instanceof Promise)
-    throw new TypeError(
-      `${what}: its schema validates asynchronously; an operation is shown in the same tick, so give a synchronous schema`,
-    );
-  if (result.issues === undefined) return result.value;
-  const [issue] = result.issues;
-  const path = (issue?.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+  const result = validated(schema, value);
+  if (result.ok) return result.value;
+  const { why, path, constraint } = result;
+  if (why === "asynchronous")
+    throw invalid(`${what}: its schema validates asynchronously; an operation is shown in the same tick, so give a synchronous schema`);
+  if (why === "threw") throw invalid(`${what}: its schema threw ${constraint}; a schema answers with issues`);
   throw new SyncError(
     "INVALID_INPUT",
-    `${what}: ${path === "" ? "the input" : `"${path}"`} is not valid (${issue?.message ?? "no reason given"}). Nothing was queued.`,
-    {
-      details: { field: path, constraint: issue?.message ?? "" },
-    },
+    `${what}: ${path === "" ? "the input" : `"${path}"`} is not valid (${constraint}). Nothing was queued.`,
+    { details: { field: path, constraint } },
   );
+}
+
+/** What a definition's own function gives. What it throws is a mistake of the program, told with where it was made. */
+function own<T>(definition: AnyOperation, part: "entity" | "apply" | "request", call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    const what = error instanceof Error ? `${error.name}: ${error.message}` : typeof error;
+    const message = `Operation "${definition.name}": its ${part} threw ${what}. Nothing was queued.`;
+    throw new SyncError("INVALID_OPERATION", message, { cause: error });
+  }
 }
 
 /** As the wire takes a name: a backend would refuse the whole request of one that is not. */

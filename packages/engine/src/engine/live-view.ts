@@ -1,5 +1,5 @@
 import type { JsonObject, OperationId } from "@guardian-sync/protocol";
-import { fold, isShown, type LiveOperation, type SyncState } from "../core/fold.ts";
+import { fold, type Folded, isShown, type LiveOperation, type SyncState } from "../core/fold.ts";
 import type { EntityDocument, OperationContent } from "../format/index.ts";
 import type { AccountTag, EntityTag, Seq } from "../ports/index.ts";
 import { type ChangeSet, stateOfOperation } from "../queue/change-set.ts";
@@ -7,8 +7,9 @@ import type { QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import type { EntityRef } from "./definitions.ts";
 import type { Seen } from "./intake.ts";
-import { allDocuments, allOperations } from "./read-all.ts";
 import { keepDocuments } from "./keep-documents.ts";
+import { liveOf } from "./live-of.ts";
+import { allDocuments, allOperations } from "./read-all.ts";
 
 /** One entity as a page shows it: what the server is known to hold, and what waits on top of it. */
 export interface EntityView<Document = JsonObject> {
@@ -33,6 +34,14 @@ interface Shown {
   /** As it was made. */
   readonly key: string;
   readonly live: LiveOperation;
+}
+export interface Broken {
+  readonly account: AccountTag;
+  readonly seq: Seq;
+  readonly type: string;
+  /** It was never sent, so it can be held back. */
+  readonly isWaiting: boolean;
+  readonly error: unknown;
 }
 interface Node {
   readonly ref: EntityRef;
@@ -72,6 +81,9 @@ export class LiveView {
   readonly #report: (error: unknown) => void;
   /** Told when the first one begins to look, and when the last one has gone. */
   onWatched: (isWatched: boolean) => void = () => undefined;
+  /** Told of an operation whose `apply` threw on what it was shown on: once, and once more when it waits again. */
+  onBroken: (broken: Broken) => void = () => undefined;
+  readonly #broken = new Map<OperationId, boolean>();
   /** Of the account, that what is shown has been brought up to. -1: nothing was read. */
   #revision = -1;
   #loading: Promise<void> | undefined;
@@ -154,7 +166,7 @@ export class LiveView {
         // It may have been sealed, or have ended, by the time that its caller hears that it was stored.
         if (seqs !== undefined && known?.live.state !== "storing") return;
         if (seqs !== undefined && this.#loading !== undefined) this.#appended.add(content.id);
-        const live = this.#liveOf(content, seqs === undefined ? "storing" : "pending", false);
+        const live = liveOf(this.#context.settings.registry, content, seqs === undefined ? "storing" : "pending");
         node.operations.set(content.id, { id: content.id, seq: seqs?.[index], key: content.key, live });
         this.#touched.add(node);
       });
@@ -214,6 +226,7 @@ export class LiveView {
     this.#watches.clear();
     this.#lists.clear();
     this.#touched.clear();
+    this.#broken.clear();
     this.#missed = [];
     this.#revision = -1;
   }
@@ -239,13 +252,6 @@ export class LiveView {
       this.#nodes.set(tag, node);
     }
     return node;
-  }
-
-  #liveOf({ type, version, payload }: OperationContent, state: LiveOperation["state"], isEchoed: boolean): LiveOperation {
-    const definition = this.#context.settings.registry.operations.get(type);
-    // Of another version its input may mean something else: the patch that was stored with it stands in.
-    const apply = definition?.version === version ? (definition.apply as LiveOperation["apply"]) : undefined;
-    return { type, payload, state, isEchoed, apply };
   }
 
   #onChanged(change: ChangeSet, revision: number): void {
@@ -278,6 +284,7 @@ export class LiveView {
       this.#touched.add(node);
     }
     for (const operation of change.ended) {
+      this.#broken.delete(operation.content.id);
       const node = this.#nodes.get(operation.entityTag);
       if (node?.operations.delete(operation.content.id) === true) this.#touched.add(node);
     }
@@ -288,7 +295,7 @@ export class LiveView {
     const { content, seq, entityTag, detail } = operation;
     if (!operation.readable && !this.#nodes.has(entityTag)) return;
     const node = this.#nodeOf(entityTag, content);
-    const live = this.#liveOf(content, stateOfOperation(operation), detail.isEchoed === true);
+    const live = liveOf(this.#context.settings.registry, content, stateOfOperation(operation), detail.isEchoed === true);
     node.operations.set(content.id, { id: content.id, seq, key: content.key, live });
     this.#touched.add(node);
   }
@@ -385,12 +392,27 @@ export class LiveView {
 
   #viewOf({ document, operations }: Node): EntityView {
     const ordered = inOrder(operations);
-    const { value, syncState } = fold(
-      document?.data ?? null,
-      ordered.map(({ live }) => live),
-    );
+    const lives = ordered.map(({ live }) => live);
+    const { value, syncState, broken } = fold(document?.data ?? null, lives);
+    if (broken.length + this.#broken.size > 0 && this.#revision >= 0) this.#tellBroken(ordered, broken);
     const pending = ordered.filter(({ live }) => WAITING.has(live.state)).length;
     return { value, syncState, version: document?.version ?? null, pending, isLoading: this.#revision < 0 };
+  }
+
+  #tellBroken(shown: readonly Shown[], broken: Folded["broken"]): void {
+    const account = this.#shownAccount;
+    const errors = new Map(broken.map(({ index, error }) => [index, error]));
+    shown.forEach(({ id, seq, live: { type, state } }, index) => {
+      const isWaiting = state === "pending" || state === "blocked";
+      if (!errors.has(index)) {
+        this.#broken.delete(id);
+        return;
+      }
+      if (seq === undefined || account === undefined) return;
+      const known = this.#broken.get(id);
+      this.#broken.set(id, isWaiting);
+      if (known === undefined || (isWaiting && !known)) this.onBroken({ account, seq, type, isWaiting, error: errors.get(index) });
+    });
   }
 
   #itemsOf({ entityType }: List): readonly ListedEntity[] {

@@ -1,9 +1,10 @@
-import type { AccountTag, LockRow } from "../ports/index.ts";
+import type { AccountTag, LockRow, Seq } from "../ports/index.ts";
 import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
 import { cancelOperation } from "./cancel.ts";
 import { ConflictList } from "./conflicts.ts";
 import type { EngineContext } from "./context.ts";
 import { FailedList } from "./failed.ts";
+import { parkBroken } from "./park-broken.ts";
 import { LockKeeper } from "./lock-keeper.ts";
 import { Processor } from "./processor.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
@@ -36,6 +37,11 @@ export class Processing {
   /** See `Operation.cancel`. */
   cancel(account: AccountTag, id: string, reason: string): Promise<boolean> {
     return cancelOperation(this.#context, account, id, reason);
+  }
+
+  /** See `parkBroken`. */
+  parkBroken(account: AccountTag, seq: Seq, error: unknown): Promise<void> {
+    return parkBroken(this.#context, account, { seq, error });
   }
 
   rebuildIndex(account: AccountTag): Promise<RebuildReport> {

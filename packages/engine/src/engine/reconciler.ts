@@ -1,10 +1,13 @@
-import { isJsonObject, type Json, type JsonObject, parseIso } from "@guardian-sync/protocol";
+import { isJsonObject, type Json, parseEtag, parseIso } from "@guardian-sync/protocol";
 import type { OperationVerdict } from "../core/answer.ts";
+import { type Apply, frozen } from "../core/apply.ts";
 import { retryDelayMs } from "../core/backoff.ts";
+import { faceOf, restRequest } from "../core/render.ts";
 import { reconcile, type ReconcileInput, type Reconciliation } from "../core/reconcile.ts";
 import type { Settlement } from "../core/settlement.ts";
 import type { SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
+import { currentInput } from "./current-input.ts";
 import { endedAs } from "./ended-as.ts";
 
 /** Merges in a row that follow each other at once, but for their jitter: others write at the same time. */
@@ -52,28 +55,38 @@ export class Reconciler {
   }
 
   /** Undefined: the answer does not say what stands there. */
-  #input({ operation }: SendableRecord, { current, details }: OperationVerdict): ReconcileInput | undefined {
+  #input({ operation, text }: SendableRecord, { current, details, code }: OperationVerdict): ReconcileInput | undefined {
     const { registry } = this.#context.settings;
     const { type, entityType, payload, before, base, createdAt } = operation.content;
+    const now = currentInput(registry, operation.content);
     // Where no rule was declared, somebody who said which version they saw wants to hear that it has changed.
     if (current === undefined || (type !== "CREATE" && !registry.merges(entityType))) return undefined;
-    const { client_version: sent, last_modified_at: modifiedAt } = details ?? {};
-    const own = base !== undefined && "version" in base ? base.version : undefined;
+    const { client_version: sent, last_modified_at: modifiedAt = current.data?.updatedAt } = details ?? {};
+    // A route took the condition that went with it, and says no more of it.
+    const own =
+      faceOf(text) === "rest" ? parseEtag(restRequest(text).ifMatch) : base !== undefined && "version" in base ? base.version : undefined;
     return {
       type,
       payload,
       before: isJsonObject(before) ? before : undefined,
       mineAt: createdAt,
-      isConditional: base !== undefined,
+      // One that was refused because it had no condition goes again with one.
+      isConditional: base !== undefined || code === "PRECONDITION_REQUIRED",
       // Our server says what it took the condition for: it is restamped when it is sealed.
       sentVersion: typeof sent === "number" ? sent : sent === null ? undefined : own,
       current: { version: current.version, data: current.data },
       theirsAt: (typeof modifiedAt === "string" ? parseIso(modifiedAt) : undefined) ?? Number.NaN,
       rules: registry.rulesOf(entityType),
       onChanged: registry.entities.get(entityType)?.onChanged ?? "delete-wins",
-      apply: registry.operations.get(type)?.apply as ((draft: JsonObject, input: Json) => void) | undefined,
+      // What is stored keeps the version that wrote it: it is converted wherever it is used.
+      apply: now.ok && now.apply !== undefined ? withInput(now.apply, now.input) : undefined,
     };
   }
+}
+
+function withInput(apply: Apply, input: Json): Apply {
+  frozen(input);
+  return (draft) => apply(draft, input);
 }
 
 function versionOf({ current }: OperationVerdict): { readonly version?: number } {

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type SyncErrorCode } from "@guardian-sync/protocol";
 import type { OperationVerdict } from "../core/answer.ts";
-import { fold, type LiveOperation } from "../core/fold.ts";
+import { fold } from "../core/fold.ts";
 import type { State } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/holds-entity.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
@@ -12,6 +12,7 @@ import type { Lease } from "../queue/queue.ts";
 import { currentKey, type QueuedOperation, type SendableRecord } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
+import { liveOf } from "./live-of.ts";
 import { settledByReceipt, statusInQueue } from "./outcome-of.ts";
 import type { OperationStatus } from "./operation.ts";
 
@@ -159,9 +160,8 @@ function putAnswered(
 ): void {
   const { content, entityTag, seq } = operation;
   const { verdict, before, row, epoch } = known;
-  const apply = settings.registry.operations.get(content.type)?.apply as LiveOperation["apply"];
-  const { type, payload, entityType, entityId } = content;
-  const folded = (): JsonObject | null => fold(before?.data ?? null, [{ type, payload, state: "acked", apply }]).value;
+  const { type, entityType, entityId } = content;
+  const folded = (): JsonObject | null => fold(before?.data ?? null, [liveOf(settings.registry, content, "acked")]).value;
   const data = type !== "DELETE" && isJsonObject(verdict.data) ? verdict.data : folded();
   const version = verdict.version ?? (before?.version ?? 0) + 1;
   const entity = row ?? { account: change.account, entityTag, version, lastSeq: seq, chainFrom: version, body: null };

@@ -5,6 +5,7 @@ import { collectionRoute, renderRoute, type Route } from "../core/route.ts";
 import type { OperationContent } from "../format/index.ts";
 import type { EntityRow } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
+import { currentInput } from "./current-input.ts";
 import { type OperationDefinition, PLAIN_TYPES, type PlainType, type Registry } from "./definitions.ts";
 
 export type Rendered =
@@ -25,17 +26,24 @@ interface DeclaredPayload {
   readonly patch: JsonObject;
 }
 
-/** Whether anything says where an operation of this type goes. */
-export function isKnownType(registry: Registry, content: OperationContent, capabilities: Pick<Capabilities, "collections">): boolean {
-  if (PLAIN_TYPES.has(content.type)) return collectionOf(registry, content.entityType, capabilities) !== undefined;
-  const definition = registry.operations.get(content.type);
-  return definition !== undefined && (definition.version === content.version || definition.migrate !== undefined);
+/** Why nothing says where an operation goes, or what it means by now; undefined: it can go. */
+export function whyUnknown(
+  registry: Registry,
+  content: OperationContent,
+  capabilities: Pick<Capabilities, "collections">,
+): string | undefined {
+  const { type, entityType } = content;
+  if (PLAIN_TYPES.has(type)) {
+    if (collectionOf(registry, entityType, capabilities) !== undefined) return undefined;
+    return `nothing says where a ${type} of "${entityType}" goes; register its entity with a collection`;
+  }
+  const current = currentInput(registry, content);
+  return current.ok ? undefined : current.problem;
 }
 
 /** Fixes method, path, body and conditions of an operation. Happens once, when it is sealed. */
 export function renderFor(registry: Registry, operation: QueuedOperation, context: RenderContext): Rendered {
   const { content } = operation;
-  const definition = registry.operations.get(content.type) as OperationDefinition | undefined;
   if (PLAIN_TYPES.has(content.type)) {
     const collection = collectionOf(registry, content.entityType, context.capabilities);
     return form(operation, context, {
@@ -44,12 +52,13 @@ export function renderFor(registry: Registry, operation: QueuedOperation, contex
       body: content.type === "DELETE" ? null : content.payload,
     });
   }
-  if (definition === undefined) return { ok: false, code: "UNKNOWN_TYPE", problem: `operation "${content.type}" is not registered` };
-  let declared: DeclaredPayload;
+  const current = currentInput(registry, content);
+  if (!current.ok) return { ok: false, code: "UNKNOWN_TYPE", problem: current.problem };
+  const { input, patch } = current;
+  const definition = current.definition as OperationDefinition;
   let request: ReturnType<NonNullable<typeof definition.request>> | undefined;
   try {
-    declared = migrated(definition, content);
-    request = definition.request?.({ entityId: content.entityId, input: declared.input, patch: declared.patch });
+    request = definition.request?.({ entityId: content.entityId, input, patch });
   } catch (error) {
     return {
       ok: false,
@@ -58,20 +67,10 @@ export function renderFor(registry: Registry, operation: QueuedOperation, contex
     };
   }
   return form(operation, context, {
-    payload: declared.input,
+    payload: input,
     route: request === undefined ? undefined : { method: request.method, path: request.path },
-    body: request?.body ?? (request?.method === "DELETE" ? null : declared.patch),
+    body: request?.body ?? (request?.method === "DELETE" ? null : patch),
   });
-}
-
-/** The stored input, converted when an older version of its definition wrote it. */
-function migrated(definition: OperationDefinition, content: OperationContent): DeclaredPayload {
-  const { input, patch } = content.payload as unknown as DeclaredPayload;
-  if (content.version === definition.version || definition.migrate === undefined) return { input, patch };
-  const converted = definition.migrate(input, content.version);
-  const draft: Record<string, unknown> = {};
-  definition.apply?.(draft as never, converted);
-  return { input: converted as Json, patch: draft as JsonObject };
 }
 
 function form(

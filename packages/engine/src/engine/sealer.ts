@@ -9,7 +9,7 @@ import { packSealed } from "../format/index.ts";
 import { stampText } from "../queue/sealed-text.ts";
 import { type AsideDesk, park, putAside } from "./aside.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
-import { isKnownType } from "./rendering.ts";
+import { whyUnknown } from "./rendering.ts";
 import { type Room, take } from "./taking.ts";
 
 export interface SealRequest extends Room {
@@ -56,7 +56,9 @@ async function decide(
 ): Promise<SealResult> {
   if (view.row.counts.pending < (request.atLeast ?? 0)) return { kind: "nothing" };
   const now = nowOf(context);
-  const ready = await view.inPhase(["ready"], 0, request.maxOperations);
+  const waiting = await view.inPhase(["ready"], 0, request.maxOperations);
+  // One that was put aside before its turn, and let go again, waits for it.
+  const ready = waiting.filter(({ seq }) => seq < view.global.head);
   // Everything that waits below the head goes before everything at or beyond it.
   const fresh = ready.length >= request.maxOperations ? [] : (await view.fresh(request.maxOperations - ready.length)).operations;
   const window = [...ready, ...fresh];
@@ -69,7 +71,7 @@ async function decide(
       entityTag: operation.entityTag,
       isTombstone: isTombstone(operation),
       isReadable: operation.readable,
-      isKnown: isKnownType(context.settings.registry, operation.content, request.capabilities),
+      isKnown: whyUnknown(context.settings.registry, operation.content, request.capabilities) === undefined,
       isSettled: receipts.has(operation.seq),
       // A copy of one that was ever sent may still arrive: it ends by the server's marker, not by the clock.
       expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
@@ -88,8 +90,10 @@ async function decide(
   ]);
   for (const seq of tombstones) change.dropTombstone(seq);
   const hold = (operation: QueuedOperation): void => change.hold(operation, holds.get(operation.entityTag));
+  const { registry } = context.settings;
+  const why = ({ content }: QueuedOperation): string => whyUnknown(registry, content, request.capabilities) ?? "";
   const desk: AsideDesk = { change, hold, later };
-  for (const one of taken.aside) putAside(context, desk, one);
+  for (const one of taken.aside) putAside(context, desk, one, why);
   for (const one of taken.unrenderable) park(context, desk, one);
   if (taken.batch.length === 0)
     return plan.waitUntil === undefined || taken.looked > 0 ? { kind: "nothing" } : { kind: "wait", until: plan.waitUntil };

@@ -318,6 +318,7 @@ export class Sender {
     if (settlement.ask !== undefined)
       settlement = await ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, strain);
     settlement = await ending.sealOffConflicts(errand, records, settlement, capabilities, strain);
+    settlement = await ending.findCurrent(errand, records, settlement, strain);
     settlement = this.#reconciler.decide(records, settlement);
     if (settlement.correctClock !== undefined) await greeter.correctClock(account, lease, reply.exchange);
     return this.carryOut(mandate, records, settlement, reply.elapsedMs);

@@ -6,11 +6,12 @@ import type { EngineContext } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import type { EntityDefinition, EntityRef } from "./definitions.ts";
 import type { Seen } from "./intake.ts";
-import { type EntityView, type ListedEntity, LiveView } from "./live-view.ts";
+import { type Broken, type EntityView, type ListedEntity, LiveView } from "./live-view.ts";
+import type { Processing } from "./processing.ts";
 import type { Puller } from "./puller.ts";
 
-/** Who reads the feed while somebody looks. */
-type FeedReader = Pick<Puller, "want" | "rest" | "fresh">;
+/** Who reads the feed while somebody looks, and puts aside what cannot be shown. */
+type FeedReader = Pick<Puller, "want" | "rest" | "fresh"> & { needed(): Promise<Pick<Processing, "parkBroken">> };
 
 /** While somebody looks: how often the file is asked whether another process wrote, where the platform does not tell. */
 const LOOK_EVERY_MS = 1000;
@@ -35,6 +36,8 @@ export class Viewing {
   readonly #view: LiveView;
   /** Calls of `pull` under way. */
   #pulls = 0;
+  /** Ends them when the engine is closed. */
+  readonly #enders = new Set<() => void>();
   #cancelWatch: (() => void) | undefined;
   #seenVersion = -1;
   #closed = false;
@@ -44,6 +47,7 @@ export class Viewing {
     this.#puller = puller;
     this.#view = new LiveView(context, account, (error) => this.report(error));
     this.#view.onWatched = () => this.readOn();
+    this.#view.onBroken = (broken) => this.#takeOut(broken);
   }
 
   entity<Document>({ type }: EntityDefinition<Document>, entityId: string): EntityHandle<Document> {
@@ -69,13 +73,19 @@ export class Viewing {
   async pull(timeoutMs: number): Promise<void> {
     this.#pulls += 1;
     this.#puller.want();
+    let end: () => void = () => undefined;
+    const closing = new Promise<never>((_resolve, reject) => {
+      end = () => reject(new SyncError("STOPPED", "The engine was closed while the server's changes were read. Nothing was lost."));
+      this.#enders.add(end);
+    });
     const late = (): SyncError =>
       new SyncError("TIMEOUT", `The server's changes could not be read within ${timeoutMs} ms. Nothing was lost; try again.`, {
         retryable: true,
       });
     try {
-      await withDeadline(this.#context.platform.clock, timeoutMs, () => this.#puller.fresh(), late);
+      await withDeadline(this.#context.platform.clock, timeoutMs, () => Promise.race([this.#puller.fresh(), closing]), late);
     } finally {
+      this.#enders.delete(end);
       this.#pulls -= 1;
       this.readOn();
     }
@@ -131,6 +141,7 @@ export class Viewing {
   async close(): Promise<void> {
     this.#closed = true;
     this.#view.close();
+    for (const end of this.#enders) end();
     this.#cancelWatch?.();
     await this.#puller.rest();
   }
@@ -140,6 +151,19 @@ export class Viewing {
       event_type: "view_failed",
       msg: "The view could not be brought up to date, or a listener of it threw. The queue is not affected.",
       code: error instanceof SyncError ? error.code : "UNKNOWN",
+    });
+  }
+
+  /** The page goes on without it; what was never sent waits for a person. */
+  #takeOut({ account, seq, type, isWaiting, error }: Broken): void {
+    const { logger, reportError } = this.#context.settings.telemetry;
+    const msg = `The apply of operation "${type}" threw on the document that it was shown on. It is left out of the view.`;
+    logger.error({ event_type: "apply_failed", msg, code: "APPLY_FAILED" });
+    reportError?.(error, { code: "APPLY_FAILED" });
+    if (!isWaiting) return;
+    const parked = this.#puller.needed().then((processing) => processing.parkBroken(account, seq, error));
+    parked.catch((cause: unknown) => {
+      if (!this.#closed) this.report(cause);
     });
   }
 

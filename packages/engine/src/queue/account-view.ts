@@ -114,14 +114,14 @@ export class AccountView {
     return found;
   }
 
-  /** Operations at or beyond the head that nothing has looked at, in order; tombstones of ended ones included with their row. */
+  /** Operations at or beyond the head that wait for their turn, in order; tombstones of ended ones included with their row. */
   async fresh(limit: number): Promise<FreshWindow> {
     const operations: QueuedOperation[] = [];
     for (let from = this.global.head; ; ) {
       const wanted = limit - operations.length;
       const page = await this.from(from, wanted);
-      // With another row it has been looked at: the head fell back, by damage, and passes it again.
-      operations.push(...page.operations.filter((operation) => operation.row === null || isTombstone(operation)));
+      // With another row it is held, or has been looked at: the head fell back, by damage, and passes it again.
+      operations.push(...page.operations.filter((one) => one.row === null || one.phase === "ready" || isTombstone(one)));
       if (page.operations.length < wanted || operations.length === limit) return { operations, next: page.next };
       from = page.next;
     }
