@@ -57,6 +57,8 @@ export interface OperationVerdict extends Finding {
   /** As the backend wrote it, for `If-Match` where ETags are not versions. */
   readonly etag?: string;
   readonly commitSeq?: number;
+  /** What the backend calls the document that a CREATE made. */
+  readonly serverId?: string;
   /** The document after the write. */
   readonly data?: Json;
   /** What stands on the server instead, for the reconciler. */

@@ -49,7 +49,14 @@ describe("X9 references", () => {
 describe("X1 X9 a document that an unanswered CREATE may have made", () => {
   const sent = { title: "a", done: false };
   test.each<[string, Json, string | undefined]>([
-    ["is the one that holds all that was sent", [{ id: 1, title: "b" }, { id: 2, title: "a", done: false, at: 5 }], "2"],
+    [
+      "is the one that holds all that was sent",
+      [
+        { id: 1, title: "b" },
+        { id: 2, title: "a", done: false, at: 5 },
+      ],
+      "2",
+    ],
     ["also in an envelope", { data: { items: [{ id: "s", ...sent }] } }, "s"],
     ["is not one that lacks a part", [{ id: 1, title: "a" }], undefined],
     ["is not in an answer of another shape", { id: "s", ...sent }, undefined],

@@ -1,5 +1,6 @@
 import type { Json, JsonObject, OutcomeRow } from "@guardian-sync/protocol";
 import { type FieldDeclarations, type FieldPolicy, type FieldRules, fieldRules } from "../core/field-rules.ts";
+import type { References } from "../core/server-ids.ts";
 
 /** Standard Schema (https://standardschema.dev), the part that is used: zod, valibot, arktype and others implement it. */
 export interface StandardSchema<Output = unknown> {
@@ -33,6 +34,20 @@ export interface EntityOptions<Document> {
   readonly policy?: FieldPolicy;
   /** What becomes of a DELETE of what somebody else has changed meanwhile. Default: `delete-wins`. */
   readonly onChanged?: "delete-wins" | "ask";
+  /**
+   * Who names its documents. `client` (default): the id that they get here is theirs. `server`: a backend without our sync face makes
+   * its own; in the queue and in the view the id from here stands for it, and whatever is sent names the backend's.
+   */
+  readonly ids?: "client" | "server";
+  /** With `ids: "server"`: the member that holds the id in the answer to a CREATE. Default `id`; else the end of `Location` counts. */
+  readonly idMember?: string;
+  /**
+   * With `ids: "server"`, on a backend without idempotency keys: a path that answers with a list in which an unanswered CREATE would
+   * be found. Without it such a CREATE is not repeated; it waits for a person (`OUTCOME_UNKNOWN`).
+   */
+  readonly findExisting?: (facts: { readonly entityId: string; readonly payload: JsonObject }) => string;
+  /** Members that hold ids of other documents, alone or in a list: path → entity type. They name the backend's ids when they are sent. */
+  readonly references?: References;
 }
 export interface EntityDefinition<Document = JsonObject> extends EntityOptions<Document> {
   readonly kind: "entity";
@@ -56,6 +71,8 @@ export interface OperationOptions<Input, Document = JsonObject> {
   readonly version?: number;
   readonly input?: StandardSchema<Input>;
   readonly entity: (input: Input) => EntityRef;
+  /** Members of the input that hold ids of documents: path → entity type. See `references` of an entity. */
+  readonly references?: References;
   /** Pure; writes the effect into the draft. Re-run whenever the document below changes. */
   readonly apply?: (draft: Partial<Document> & Record<string, unknown>, input: Input) => void;
   /** How a plain REST backend takes it. Rendered once, when the operation is sealed. */
@@ -86,6 +103,10 @@ export function defineEntity<Document = JsonObject>(type: string, options: Entit
   if (onChanged !== "delete-wins" && onChanged !== "ask")
     throw new TypeError(`entity "${type}": onChanged must be delete-wins or ask, got ${String(onChanged)}`);
   fieldRules(options.fields, options.policy, `entity "${type}": `);
+  const { ids = "client", idMember, findExisting } = options;
+  if (ids !== "client" && ids !== "server") throw new TypeError(`entity "${type}": ids must be client or server, got ${String(ids)}`);
+  if (ids === "client" && (idMember !== undefined || findExisting !== undefined))
+    throw new TypeError(`entity "${type}": idMember and findExisting are for ids: "server"`);
   return { ...options, kind: "entity", type, ref: (entityId) => ({ entityType: type, entityId }) };
 }
 
@@ -120,17 +141,25 @@ function checkName(what: string, name: unknown): asserts name is string {
 export class Registry {
   readonly entities: ReadonlyMap<string, AnyEntity>;
   readonly operations: ReadonlyMap<string, AnyOperation>;
+  /** Some backend makes ids of its own. */
+  readonly hasServerIds: boolean;
   readonly #rules: ReadonlyMap<string, FieldRules>;
 
   constructor(entities: readonly AnyEntity[], operations: readonly AnyOperation[]) {
     this.entities = byName("entities", entities, (definition) => definition.type);
     this.operations = byName("operations", operations, (definition) => definition.name);
+    this.hasServerIds = entities.some(({ ids }) => ids === "server");
     this.#rules = new Map(entities.map(({ type, fields, policy }) => [type, fieldRules(fields, policy)]));
   }
 
   /** How documents of this type merge. */
   rulesOf(entityType: string): FieldRules {
     return this.#rules.get(entityType) ?? PLAIN_RULES;
+  }
+
+  /** Its documents are named by their backend. */
+  isServerNamed(entityType: string): boolean {
+    return this.entities.get(entityType)?.ids === "server";
   }
 
   /** Whether it matters what somebody else wrote: only then an edit carries the version that its user saw. */

@@ -5,6 +5,7 @@ import { retryDelayMs } from "../core/backoff.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import { faceOf } from "../core/render.ts";
 import { type Settlement, settle, type Strain } from "../core/settlement.ts";
+import { foundAmong } from "../core/server-ids.ts";
 import type { Finding } from "../core/finding.ts";
 import { askBeforeFailing, type Cause, type End, endByLook, endByVerdict, type Question } from "../core/verdict.ts";
 import { currentKey, type SendableRecord } from "../queue/records.ts";
@@ -12,10 +13,13 @@ import type { EngineContext } from "./context.ts";
 import { endedAs } from "./ended-as.ts";
 import type { Gate } from "./gate.ts";
 import { currentOf, documentPath, findingOfExchange, lookOf } from "./look.ts";
+import { existingPath, isNamedByAnswer } from "./naming.ts";
 import type { Errand, Origin } from "./origin.ts";
 import { sentDocument } from "./rendering.ts";
 
 const NOTHING = { moves: [], failed: false, batch: "keep", breaker: "none" } as const satisfies Settlement;
+
+const UNKNOWN_OUTCOME: End = { kind: "end", event: "park", code: "OUTCOME_UNKNOWN" };
 
 interface Found {
   readonly end: End;
@@ -23,6 +27,8 @@ interface Found {
   readonly verdict?: OperationVerdict;
   /** Why there was no answer that says anything. */
   readonly finding?: Finding;
+  /** What the backend calls what was found. */
+  readonly serverId?: string;
   /** What was seen there. */
   readonly current?: CurrentState;
 }
@@ -57,6 +63,11 @@ export class Ending {
       return this.#end(errand, record, { why: "exhausted", code: "CANCELLED" }, capabilities, strain);
     if ((row?.attempts ?? 0) >= this.#context.settings.backoff.maxAttempts) {
       return this.#end(errand, record, { why: "exhausted", code: "RETRIES_EXHAUSTED" }, capabilities, strain);
+    }
+    if (capabilities.level < 2 && isNamedByAnswer(this.#context.settings.registry, record)) {
+      const found = await this.#lookForExisting(errand, record);
+      // It is not there: sent once more, it makes the first one.
+      return found === "absent" ? undefined : this.#settlement(record, found, strain);
     }
     const serverNow = this.#context.platform.clock.now() + (errand.detail.clockOffsetMs ?? 0);
     const forgotten =
@@ -228,12 +239,30 @@ export class Ending {
 
   async #look(errand: Errand, record: SendableRecord): Promise<Found> {
     const { content } = record.operation;
+    if (isNamedByAnswer(this.#context.settings.registry, record)) {
+      const existing = await this.#lookForExisting(errand, record);
+      return existing === "absent" ? { end: UNKNOWN_OUTCOME } : existing;
+    }
     const path = documentPath(this.#context.settings.registry, record);
-    if (path === undefined) return { end: { kind: "end", event: "park", code: "OUTCOME_UNKNOWN" } };
+    if (path === undefined) return { end: UNKNOWN_OUTCOME };
     const exchange = await this.#origin.get(errand, path);
     const look = lookOf(exchange);
     const end = endByLook(content.type, sentDocument(content), look);
     return look === undefined ? { end, finding: findingOfExchange(exchange) } : { end, ...withCurrent(currentOf(look, exchange, record)) };
+  }
+
+  /** By its own id it cannot be asked for: whether what it makes is there. */
+  async #lookForExisting(errand: Errand, record: SendableRecord): Promise<Found | "absent"> {
+    const { registry } = this.#context.settings;
+    const path = existingPath(registry, record);
+    if (path === undefined) return { end: UNKNOWN_OUTCOME };
+    const exchange = await this.#origin.get(errand, path);
+    const look = lookOf(exchange);
+    if (look === undefined) return { end: { kind: "origin_failing" }, finding: findingOfExchange(exchange) };
+    const { content } = record.operation;
+    const member = registry.entities.get(content.entityType)?.idMember ?? "id";
+    const serverId = look.kind === "gone" ? undefined : foundAmong(look.document, sentDocument(content), member);
+    return serverId === undefined ? "absent" : { end: { kind: "end", event: "applied", code: null }, serverId };
   }
 
   #settlement(record: SendableRecord, found: Found, strain: Strain, refusal?: OperationVerdict): Settlement {
@@ -253,7 +282,9 @@ export class Ending {
     }
     const verdict =
       found.verdict !== undefined && found.verdict.event === end.event ? found.verdict : endedAs(record, end.event, end.code, refusal);
-    return { ...NOTHING, moves: [{ index: 0, verdict }], batch: "grow", breaker: "success" };
+    const { serverId } = found;
+    const made = serverId === undefined ? verdict : { ...verdict, serverId };
+    return { ...NOTHING, moves: [{ index: 0, verdict: made }], batch: "grow", breaker: "success" };
   }
 }
 

@@ -18,6 +18,8 @@ export interface EntityView<Document = JsonObject> {
   readonly syncState: SyncState;
   /** Of the server's document below; null: none is known. */
   readonly version: number | null;
+  /** What the backend calls it, where it makes ids of its own; null: it does not, or has not yet. */
+  readonly serverId: string | null;
   /** How many operations of this device it shows that the server has not acknowledged. */
   readonly pending: number;
   /** The queue file has not been read yet. */
@@ -61,7 +63,7 @@ interface List {
   items: readonly ListedEntity[];
 }
 
-const LOADING: EntityView = { value: null, syncState: "synced", version: null, pending: 0, isLoading: true };
+const LOADING: EntityView = { value: null, syncState: "synced", version: null, serverId: null, pending: 0, isLoading: true };
 
 /**
  * view = fold(snapshot, live operations), kept in memory while somebody looks: read once from the queue file, then kept up with
@@ -396,7 +398,14 @@ export class LiveView {
     const { value, syncState, broken } = fold(document?.data ?? null, lives);
     if (broken.length + this.#broken.size > 0 && this.#revision >= 0) this.#tellBroken(ordered, broken);
     const pending = ordered.filter(({ live }) => WAITING.has(live.state)).length;
-    return { value, syncState, version: document?.version ?? null, pending, isLoading: this.#revision < 0 };
+    return {
+      value,
+      syncState,
+      version: document?.version ?? null,
+      serverId: document?.serverId ?? null,
+      pending,
+      isLoading: this.#revision < 0,
+    };
   }
 
   #tellBroken(shown: readonly Shown[], broken: Folded["broken"]): void {

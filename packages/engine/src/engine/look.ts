@@ -10,6 +10,9 @@ import type { Registry } from "./definitions.ts";
 
 /** Where the entity can be read; its own request's path when no collection is known. */
 export function documentPath(registry: Registry, { operation: { content }, text }: SendableRecord): string | undefined {
+  // Only its own path names it as its backend does; that of a CREATE is the collection's.
+  if (registry.isServerNamed(content.entityType))
+    return (content.type === "UPDATE" || content.type === "DELETE") && faceOf(text) === "rest" ? restRequest(text).path : undefined;
   const collection = registry.entities.get(content.entityType)?.collection;
   if (collection === undefined) return faceOf(text) === "rest" ? restRequest(text).path : undefined;
   const route = renderRoute({ route: collectionRoute("UPDATE", collection), entityId: content.entityId, payload: null });

@@ -9,6 +9,8 @@ export interface Settled {
   readonly status?: number;
   /** Version of the entity that it produced, when the server said. */
   readonly version?: number;
+  /** Of a CREATE whose backend makes ids of its own: what it calls the document. */
+  readonly serverId?: string;
   readonly message?: string;
 }
 export type OperationState =

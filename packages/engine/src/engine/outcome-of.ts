@@ -15,13 +15,14 @@ const VERDICTS: Readonly<Record<Receipt["outcome"], VerdictKind>> = {
 };
 
 /** The verdict that a receipt records. */
-export function settledByReceipt(receipt: Pick<Receipt, "outcome" | "code" | "status" | "version">): Settled {
-  const { code, status, version } = receipt;
+export function settledByReceipt(receipt: Pick<Receipt, "outcome" | "code" | "status" | "version" | "serverId">): Settled {
+  const { code, status, version, serverId } = receipt;
   return {
     verdict: VERDICTS[receipt.outcome],
     ...(code === undefined ? {} : { code }),
     ...(status === undefined ? {} : { status }),
     ...(version === undefined ? {} : { version }),
+    ...(serverId === undefined ? {} : { serverId }),
   };
 }
 

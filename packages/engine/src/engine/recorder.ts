@@ -138,6 +138,7 @@ async function move(
     const row = change.entity(operation.entityTag) ?? entities.get(operation.entityTag);
     putAnswered(context, change, operation, { verdict, before, row, epoch: view.detail.feed?.epoch ?? 0 });
   }
+  if (verdict.serverId !== undefined) await putServerId(view, change, operation, verdict, verdict.serverId);
   if (state !== "succeeded" && state !== "acked" && state !== "cancelled") await holdIfNeeded(view, change, operation, state);
   told.push(() => tellEnding(context, operation, state, verdict, elapsedMs, lastError));
   return state;
@@ -165,7 +166,23 @@ function putAnswered(
   const data = type !== "DELETE" && isJsonObject(verdict.data) ? verdict.data : folded();
   const version = verdict.version ?? (before?.version ?? 0) + 1;
   const entity = row ?? { account: change.account, entityTag, version, lastSeq: seq, chainFrom: version, body: null };
-  change.putEntity(entity, { entityType, entityId, version, data, epoch });
+  change.putEntity(entity, { ...before, entityType, entityId, version, data, epoch });
+}
+
+/** From here on whatever is sent of the document, or refers to it, names it as its backend does. */
+async function putServerId(
+  view: AccountView,
+  change: ChangeSet,
+  { content, entityTag, seq }: QueuedOperation,
+  { version = 0 }: OperationVerdict,
+  serverId: string,
+): Promise<void> {
+  const { entityType, entityId } = content;
+  const put = change.documents.put.get(entityTag);
+  const document = put ?? { entityType, entityId, version, data: null, epoch: view.detail.feed?.epoch ?? 0 };
+  const row = change.entity(entityTag) ?? (await view.entities([entityTag]))[0];
+  const entity = row ?? { account: change.account, entityTag, version, lastSeq: seq, chainFrom: version, body: null };
+  change.putEntity(entity, { ...document, serverId });
 }
 
 /** Undefined unless they are made of answers: a feed brings them, or nobody ever looked at the view. */
@@ -319,6 +336,7 @@ function receiptOf({
   version,
   commitSeq,
   appliedKey,
+  serverId,
 }: OperationVerdict): NonNullable<Parameters<ChangeSet["move"]>[2]>["receipt"] & object {
   return {
     outcome: RECEIPT_OUTCOMES[event] ?? "applied",
@@ -327,6 +345,7 @@ function receiptOf({
     ...(version === undefined ? {} : { version }),
     ...(commitSeq === undefined ? {} : { commitSeq }),
     ...(appliedKey === undefined ? {} : { appliedKey }),
+    ...(serverId === undefined ? {} : { serverId }),
   };
 }
 

@@ -48,7 +48,7 @@ export function renderFor(registry: Registry, operation: QueuedOperation, contex
     const collection = collectionOf(registry, content.entityType, context.capabilities);
     return form(operation, context, {
       payload: content.payload,
-      route: collection === undefined ? undefined : collectionRoute(content.type as PlainType, collection),
+      route: collection === undefined ? undefined : plainRoute(registry, content, collection),
       body: content.type === "DELETE" ? null : content.payload,
     });
   }
@@ -71,6 +71,12 @@ export function renderFor(registry: Registry, operation: QueuedOperation, contex
     route: request === undefined ? undefined : { method: request.method, path: request.path },
     body: request?.body ?? (request?.method === "DELETE" ? null : patch),
   });
+}
+
+/** A document that its backend names travels without an id until it has one. */
+function plainRoute(registry: Registry, { type, entityType }: OperationContent, collection: string): Route {
+  const { idField, ...route } = collectionRoute(type as PlainType, collection);
+  return idField === undefined || registry.isServerNamed(entityType) ? route : { ...route, idField };
 }
 
 function form(

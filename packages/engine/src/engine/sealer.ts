@@ -11,6 +11,7 @@ import { type AsideDesk, park, putAside } from "./aside.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { whyUnknown } from "./rendering.ts";
 import { type Room, take } from "./taking.ts";
+import { wireIdsOf } from "./wire-ids.ts";
 
 export interface SealRequest extends Room {
   readonly account: AccountTag;
@@ -56,6 +57,7 @@ async function decide(
 ): Promise<SealResult> {
   if (view.row.counts.pending < (request.atLeast ?? 0)) return { kind: "nothing" };
   const now = nowOf(context);
+  const { registry } = context.settings;
   const waiting = await view.inPhase(["ready"], 0, request.maxOperations);
   // One that was put aside before its turn, and let go again, waits for it.
   const ready = waiting.filter(({ seq }) => seq < view.global.head);
@@ -81,7 +83,8 @@ async function decide(
     now,
   );
 
-  const taken = take(context.settings.registry, request, window, plan.steps, await entityBases(view, window), now);
+  const [bases, wireId] = await Promise.all([entityBases(view, window), wireIdsOf({ queue: context.queue, registry }, view, window)]);
+  const taken = take(registry, request, window, plan.steps, { bases, wireId }, now);
   const head = headAfter(view, window, taken.looked);
   if (head !== view.global.head) change.putGlobalLane({ ...view.global, head });
   const [stamped, tombstones] = await Promise.all([
@@ -90,7 +93,6 @@ async function decide(
   ]);
   for (const seq of tombstones) change.dropTombstone(seq);
   const hold = (operation: QueuedOperation): void => change.hold(operation, holds.get(operation.entityTag));
-  const { registry } = context.settings;
   const why = ({ content }: QueuedOperation): string => whyUnknown(registry, content, request.capabilities) ?? "";
   const desk: AsideDesk = { change, hold, later };
   for (const one of taken.aside) putAside(context, desk, one, why);

@@ -18,6 +18,7 @@ import type { Ending } from "./ending.ts";
 import type { Gate } from "./gate.ts";
 import type { Greeter } from "./greeter.ts";
 import type { LockKeeper } from "./lock-keeper.ts";
+import { named } from "./naming.ts";
 import type { Errand, Origin } from "./origin.ts";
 import { Reconciler } from "./reconciler.ts";
 import { record } from "./recorder.ts";
@@ -317,6 +318,7 @@ export class Sender {
     }
     if (settlement.ask !== undefined)
       settlement = await ending.ask(errand, records[settlement.ask.index] as SendableRecord, settlement, capabilities, strain);
+    settlement = named(this.#context.settings.registry, records, settlement, reply.exchange);
     settlement = await ending.sealOffConflicts(errand, records, settlement, capabilities, strain);
     settlement = await ending.findCurrent(errand, records, settlement, strain);
     settlement = this.#reconciler.decide(records, settlement);

@@ -1,11 +1,13 @@
 import { type SyncErrorCode, utf8SizeBytes } from "@guardian-sync/protocol";
 import { type BatchCandidate, takeBatch } from "../core/batch.ts";
 import type { Capabilities } from "../core/handshake.ts";
+import type { WireId } from "../core/server-ids.ts";
 import type { AsideStep, WindowStep } from "../core/window.ts";
 import type { EntityRow, EntityTag } from "../ports/index.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import type { Registry } from "./definitions.ts";
 import { renderFor, type Rendered } from "./rendering.ts";
+import { inWireIds } from "./wire-ids.ts";
 
 /** How much the next request may hold, and of whom. */
 export interface Room {
@@ -19,6 +21,11 @@ export interface Room {
 export interface PutAside {
   readonly operation: QueuedOperation;
   readonly step: AsideStep | { readonly do: "take_back"; readonly index: number };
+}
+/** What the operations of the window were written against. */
+export interface Surroundings {
+  readonly bases: ReadonlyMap<EntityTag, EntityRow>;
+  readonly wireId: WireId;
 }
 export interface Taken {
   readonly batch: {
@@ -38,7 +45,7 @@ export function take(
   request: Room,
   window: readonly QueuedOperation[],
   steps: readonly WindowStep[],
-  bases: ReadonlyMap<EntityTag, EntityRow>,
+  { bases, wireId }: Surroundings,
   now: number,
 ): Taken {
   const taken: Taken = { batch: [], aside: [], unrenderable: [], looked: 0 };
@@ -55,7 +62,7 @@ export function take(
       taken.looked += 1;
       continue;
     }
-    const rendered = renderFor(registry, operation, {
+    const rendered = renderFor(registry, inWireIds(registry, operation, wireId), {
       capabilities: request.capabilities,
       predecessor: predecessors.get(operation.entityTag),
       known: bases.get(operation.entityTag),

@@ -25,6 +25,8 @@ export interface Receipt {
   readonly status?: number;
   readonly version?: number;
   readonly commitSeq?: number;
+  /** What the backend calls the document that a CREATE made. */
+  readonly serverId?: string;
   /** The earlier key that had been applied, for `applied_before`. */
   readonly appliedKey?: string;
   /** Epoch ms. */
@@ -53,5 +55,5 @@ function check(value: Json): void {
   fields.text("key");
   if (!(RECEIPT_OUTCOMES as readonly string[]).includes(fields.text("outcome"))) fields.fail("outcome");
   for (const name of ["status", "version", "commitSeq"]) fields.optional(name, "number");
-  for (const name of ["code", "appliedKey"]) fields.optional(name, "string");
+  for (const name of ["code", "appliedKey", "serverId"]) fields.optional(name, "string");
 }

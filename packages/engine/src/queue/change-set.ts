@@ -39,6 +39,7 @@ export interface RowPatch {
     readonly version?: number;
     readonly commitSeq?: number;
     readonly appliedKey?: string;
+    readonly serverId?: string;
   };
   /** The documents contain it already. */
   readonly isEchoed?: boolean;

@@ -168,17 +168,25 @@ export class PlainRestBackend {
   /** `METHOD path`, of everything that changed a document. */
   readonly writes: string[] = [];
   readonly #etags: boolean;
+  readonly #ids: "client" | "server";
   readonly #versions = new Map<string, number>();
+  #made = 0;
 
-  constructor(options: { readonly etags?: boolean } = {}) {
+  /** `ids: "server"`: whatever a new document is called, it gets another id. */
+  constructor(options: { readonly etags?: boolean; readonly ids?: "client" | "server" } = {}) {
     this.#etags = options.etags === true;
+    this.#ids = options.ids ?? "client";
   }
 
   readonly answer = (request: SeenRequest): Exchange => {
     const [, collection, id] = /^\/api\/v1\/([a-z]+)(?:\/([^/?]+))?/.exec(request.path) ?? [];
     if (collection === undefined || collection === "sync") return answered(404, { code: "NOT_FOUND", message: "no such route" });
     const body = isJsonObject(request.json) ? request.json : {};
-    if (request.method === "POST") return this.#write(request, String(body.id), body, 201);
+    if (request.method === "POST") {
+      const made = this.#ids === "client" ? String(body.id) : `s${++this.#made}`;
+      return this.#write(request, made, this.#ids === "client" ? body : { ...body, id: made }, 201);
+    }
+    if (request.method === "GET" && id === undefined) return answered(200, { items: [...this.documents.values()] });
     const document = this.documents.get(id ?? "");
     if (document === undefined) return answered(404, { code: "NOT_FOUND", message: "no such document" });
     if (request.method === "GET") return answered(200, document, this.#tag(id ?? ""));
