@@ -40,7 +40,7 @@ describe("the view", () => {
     const engine = await open();
     const page = look(engine, "d1");
     await world.advance(100);
-    expect(page.now()).toEqual({ value: null, syncState: "synced", version: null, pending: 0, isLoading: false });
+    expect(page.now()).toEqual({ value: null, syncState: "synced", version: null, serverId: null, pending: 0, isLoading: false });
     const stored = engine.enqueue({ type: "CREATE", entityType: "device", entityId: "d1", payload: { on: true } });
     expect(page.now()).toMatchObject({ value: { on: true }, syncState: "pending", pending: 1 });
     await world.run(stored);
