@@ -31,7 +31,8 @@ export async function openQueue({ store, by = "operator", platform = {} }: OpenQ
   return new OperatorQueue(context, by);
 }
 
-export type { FailedList, KeptOperation, Selection } from "./engine/failed.ts";
+export type { FailedList, Selection } from "./engine/failed.ts";
+export type { KeptFilter, KeptOperation } from "./engine/kept.ts";
 export type { Page } from "./engine/page.ts";
 export type { ExportSelection, OperatorQueue, QueueStatus } from "./engine/operator-queue.ts";
 export type { AccountIdentity } from "./queue/queue.ts";

@@ -16,8 +16,9 @@ export {
 } from "./engine/definitions.ts";
 export type { ConflictedField, ConflictedOperation, Resolution, ServerDocument } from "./engine/conflicts.ts";
 export type { SyncEvent, SyncEventType } from "./engine/events.ts";
-export type { KeptOperation, Selection } from "./engine/failed.ts";
+export type { Selection } from "./engine/failed.ts";
 export type { EnqueueInput, RunOptions } from "./engine/intake.ts";
+export type { KeptFilter, KeptOperation } from "./engine/kept.ts";
 export type { EntityView, ListedEntity } from "./engine/live-view.ts";
 export { Operation, type OperationStatus, type Settled, type VerdictKind } from "./engine/operation.ts";
 export type { BackendOptions, EngineOptions, Platform } from "./engine/options.ts";

@@ -4,7 +4,7 @@ import { type Edit, type EntityDocument, MAX_HISTORY, type StateDetail } from ".
 import type { AccountTag } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
-import { type KeptOperation, keptOf } from "./failed.ts";
+import { type KeptOperation, keptOf } from "./kept.ts";
 import { liveOf } from "./live-of.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { type Page, pageOf } from "./page.ts";

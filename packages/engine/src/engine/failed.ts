@@ -1,44 +1,28 @@
-import { formatIso, SyncError } from "@guardian-sync/protocol";
+import { isJsonObject, type JsonObject, SyncError } from "@guardian-sync/protocol";
 import type { State } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/holds-entity.ts";
-import { type HistoryEntry, MAX_HISTORY } from "../format/index.ts";
+import { restOf } from "../core/overtaken.ts";
+import { type Edit, type HistoryEntry, MAX_HISTORY } from "../format/index.ts";
 import type { AccountTag, Phase, Seq } from "../ports/index.ts";
+import type { AccountView } from "../queue/account-view.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import { type DeskContext, factsOf, nowOf } from "./context.ts";
+import { isMeant, type KeptFilter, keptOf, type KeptOperation } from "./kept.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { resend } from "./resend.ts";
 import { type Page, pageOf } from "./page.ts";
 import { finishReleases, release } from "./releasing.ts";
 
-/** An operation that waits for a person. Its payload is the app's own; it is never logged. */
-export interface KeptOperation {
-  readonly seq: number;
-  readonly id: string;
-  readonly type: string;
-  readonly entityType: string;
-  readonly entityId: string;
-  /** As it was queued: the document, or the patch; of a declared operation `{ input, patch }`. */
-  readonly payload: unknown;
-  readonly key: string;
-  readonly traceId: string;
-  readonly state: "failed" | "parked" | "archived" | "conflict" | "quarantined";
-  readonly attempts: number;
-  readonly code: string | null;
-  readonly lastError: string | null;
-  readonly enqueuedAt: string;
-  readonly changedAt: string;
-}
-export interface Selection {
+export interface Selection extends KeptFilter {
   readonly ids?: readonly string[];
   readonly all?: boolean;
-  readonly olderThanMs?: number;
   /** Recorded in the operation's history. */
   readonly reason?: string;
 }
 
 const AT_ONCE = 100;
 const FAILED: readonly Phase[] = ["failed", "parked"];
-const KEPT: ReadonlySet<string> = new Set(["failed", "parked", "archived", "conflict", "quarantined"]);
+const STAYS: ReadonlySet<string> = new Set(["failed", "parked", "archived", "conflict", "quarantined"]);
 const MAX_EVENT_CHARS = 200;
 
 /** The operations that failed or were parked, and what a person can do about them. Nothing here loses one without a record. */
@@ -55,26 +39,44 @@ export class FailedList {
     this.#wake = wake;
   }
 
-  async list(page: Page = {}, phases: readonly Phase[] = FAILED): Promise<readonly KeptOperation[]> {
+  async list(page: Page & KeptFilter = {}, phases: readonly Phase[] = FAILED): Promise<readonly KeptOperation[]> {
     const { after, limit } = pageOf(page);
     const view = await this.#context.queue.view(this.#account());
-    return (await view.inPhase(phases, after, limit)).map(keptOf);
+    const found: KeptOperation[] = [];
+    for (let from = after; ; ) {
+      const read = await view.inPhase(phases, from, limit);
+      found.push(...read.filter((operation) => isMeant(operation, page, nowOf(this.#context))).map(keptOf));
+      const last = read.at(-1);
+      if (last === undefined || read.length < limit || found.length >= limit) return found.slice(0, limit);
+      from = last.seq;
+    }
   }
 
   /**
-   * Tries again. After a definite rejection with a new key, which names the old one; of unknown outcome with the old key
-   * and the same bytes. Resolves with how many will be tried.
+   * Tries again. After a definite rejection with a new key, which names the old one, and without the fields that later edits have set
+   * since: when nothing is left, it settles as superseded. Of unknown outcome with the old key and the same bytes. Of what could not be
+   * read only what can be by now. Resolves with how many were dealt with.
    */
   retry(selection: Selection): Promise<number> {
-    return this.#each(FAILED, selection, async (operation, { view, change }) => {
+    return this.#each(withQuarantined(selection), selection, async (operation, { view, change, later }) => {
       const now = nowOf(this.#context);
+      if (operation.phase === "quarantined" && !(await isReadable(view, operation))) return false;
+      const rest = operation.row?.packId ? ({ kind: "all" } as const) : restOf(operation.content, operation.detail.overtaken);
+      if (rest.kind === "nothing") {
+        change.move(operation, "supersede", { receipt: { outcome: "superseded" } });
+        if (!(await release(view, change, operation))) this.#unfinished = true;
+        later.push(() => this.#tellSuperseded(operation));
+        return true;
+      }
       const oldKey = currentKey(operation);
-      const { lastError: _error, code: _code, status: _status, rejected: _rejected, ...rest } = operation.detail;
+      const { lastError: _error, code: _code, status: _status, rejected: _rejected, overtaken: _overtaken, ...kept } = operation.detail;
       const history = this.#history(operation, "retried", selection, oldKey);
       if (operation.row?.packId) {
-        await resend(view, change, operation, { firstSendAt: now, detail: { ...rest, history } });
+        await resend(view, change, operation, { firstSendAt: now, detail: { ...kept, history } });
       } else {
-        const detail = { ...rest, history, key: this.#context.queue.newUuid(), supersedes: [...(rest.supersedes ?? []), oldKey] };
+        const edit = rest.kind === "some" ? { edit: without(operation, rest.payload) } : {};
+        const key = this.#context.queue.newUuid();
+        const detail = { ...kept, ...edit, history, key, supersedes: [...(kept.supersedes ?? []), oldKey] };
         change.move(operation, "manual_retry", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: 0, detail });
       }
       if (!(await release(view, change, operation))) this.#unfinished = true;
@@ -83,9 +85,9 @@ export class FailedList {
 
   /** Puts aside, with everything kept. */
   archive(selection: Selection): Promise<number> {
-    return this.#each(FAILED, selection, async (operation, { view, change }) => {
+    return this.#each(withQuarantined(selection), selection, async (operation, { view, change }) => {
       const history = this.#history(operation, "archived", selection);
-      const archivedFrom = operation.phase as "failed" | "parked";
+      const archivedFrom = operation.phase as "failed" | "parked" | "quarantined";
       change.move(operation, "archive", { detail: { ...operation.detail, history, archivedFrom } });
       if (!(await release(view, change, operation))) this.#unfinished = true;
     });
@@ -102,7 +104,7 @@ export class FailedList {
       const from = operation.detail.archivedFrom ?? "failed";
       const { archivedFrom: _from, ...rest } = operation.detail;
       const detail = { ...rest, history: this.#history(operation, "restored", selection) };
-      change.move(operation, from === "parked" ? "restore_parked" : "restore_failed", { detail });
+      change.move(operation, `restore_${from}`, { detail });
       await this.#holdAgain(operation, from, view, change);
     });
   }
@@ -135,7 +137,14 @@ export class FailedList {
   /** One operation that is kept, whatever its state; undefined when there is none of this id, or it still waits. */
   async find(id: string): Promise<KeptOperation | undefined> {
     const found = await (await this.#context.queue.view(this.#account())).byId(id);
-    return found !== undefined && "operation" in found && KEPT.has(found.operation.phase) ? keptOf(found.operation) : undefined;
+    return found !== undefined && "operation" in found && STAYS.has(found.operation.phase) ? keptOf(found.operation) : undefined;
+  }
+
+  #tellSuperseded(operation: QueuedOperation): void {
+    const { events, watchers } = this.#context;
+    const outcome = "superseded";
+    events.emit({ type: "succeeded", operation: factsOf(operation), outcome, replayed: false, processingMs: 0 });
+    watchers.tell(operation.content.id, { ...statusInQueue(operation), state: outcome, lastError: null, settled: { verdict: outcome } });
   }
 
   #history({ detail }: QueuedOperation, event: string, { reason }: Selection, key?: string): readonly HistoryEntry[] {
@@ -165,7 +174,8 @@ export class FailedList {
         readonly change: Parameters<typeof release>[1];
         readonly later: (() => void)[];
       },
-    ) => Promise<void>,
+      // `false`: it stays as it is.
+    ) => Promise<boolean | void>,
   ): Promise<number> {
     const { queue } = this.#context;
     const account = this.#account();
@@ -180,8 +190,7 @@ export class FailedList {
         later = [];
         const [operation] = await view.bySeq([seq]);
         if (operation === undefined || operation.phase === "pending" || !phases.includes(operation.phase)) return;
-        await act(operation, { view, change, later });
-        moved = true;
+        moved = (await act(operation, { view, change, later })) !== false;
       });
       if (!moved) continue;
       done += 1;
@@ -197,19 +206,19 @@ export class FailedList {
     return done;
   }
 
-  async #choose(phases: readonly Phase[], { ids, all, olderThanMs }: Selection): Promise<readonly Seq[]> {
+  async #choose(phases: readonly Phase[], selection: Selection): Promise<readonly Seq[]> {
+    const { ids, all } = selection;
     if (ids === undefined && all !== true)
       throw new SyncError("INVALID_OPERATION", "Say which: { ids: […] } or { all: true }. Nothing was changed.");
     const wanted = ids === undefined ? undefined : new Set(ids);
-    const before = olderThanMs === undefined ? Number.POSITIVE_INFINITY : nowOf(this.#context) - olderThanMs;
     const chosen: Seq[] = [];
     let after: Seq | 0 = 0;
     for (;;) {
       const view = await this.#context.queue.view(this.#account());
       const page = await view.inPhase(phases, after, AT_ONCE);
       for (const operation of page) {
-        if ((wanted === undefined || wanted.has(operation.content.id)) && (operation.row?.changedAt ?? 0) <= before)
-          chosen.push(operation.seq);
+        const isChosen = wanted === undefined || wanted.has(operation.content.id);
+        if (isChosen && isMeant(operation, selection, nowOf(this.#context))) chosen.push(operation.seq);
       }
       const last: QueuedOperation | undefined = page.at(-1);
       if (last === undefined || page.length < AT_ONCE) return chosen;
@@ -218,22 +227,27 @@ export class FailedList {
   }
 }
 
-export function keptOf(operation: QueuedOperation): KeptOperation {
-  const { content, detail, row, seq } = operation;
+/** What cannot be read is meant only by name: `all` is what `list` shows. */
+function withQuarantined({ ids }: Selection): readonly Phase[] {
+  return ids === undefined ? FAILED : [...FAILED, "quarantined"];
+}
+
+async function isReadable(view: AccountView, operation: QueuedOperation): Promise<boolean> {
+  if (!operation.readable) return false;
+  const [sealed] = operation.row?.packId ? await view.withTexts([operation]) : [];
+  return sealed === undefined || sealed.text !== null;
+}
+
+/** What is left of it, on the same condition. */
+function without({ content, detail }: QueuedOperation, payload: JsonObject): Edit {
+  const { base, before } = content;
+  const type = detail.edit?.type;
   return {
-    seq,
-    id: content.id,
-    type: content.type,
-    entityType: content.entityType,
-    entityId: content.entityId,
-    payload: content.payload,
-    key: detail.key ?? content.key,
-    traceId: content.traceId,
-    state: operation.phase as KeptOperation["state"],
-    attempts: row?.attempts ?? 0,
-    code: detail.code ?? null,
-    lastError: detail.lastError ?? null,
-    enqueuedAt: formatIso(content.createdAt),
-    changedAt: formatIso((row?.changedAt ?? content.createdAt) as typeof content.createdAt),
+    ...(type === undefined ? {} : { type }),
+    payload,
+    ...(isJsonObject(before)
+      ? { before: Object.fromEntries(Object.entries(before).filter(([name]) => Object.hasOwn(payload, name))) }
+      : {}),
+    ...(base === undefined ? {} : "version" in base ? { baseVersion: base.version } : { after: base.after }),
   };
 }

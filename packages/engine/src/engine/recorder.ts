@@ -13,6 +13,7 @@ import { currentKey, type QueuedOperation, type SendableRecord } from "../queue/
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
 import { liveOf } from "./live-of.ts";
+import { noteOvertaken } from "./note-overtaken.ts";
 import { settledByReceipt, statusInQueue } from "./outcome-of.ts";
 import type { OperationStatus } from "./operation.ts";
 
@@ -71,6 +72,8 @@ async function decide(
     for (const operation of current.values())
       if (operation.phase === "sealed") change.touch(operation, { detail: { ...operation.detail, skewCorrected: true } });
   }
+  const isApplied = ({ seq }: QueuedOperation): boolean => moved.get(seq) === "succeeded" || moved.get(seq) === "acked";
+  await noteOvertaken(view, change, [...current.values()].filter(isApplied));
   await unsealBehind(context, view, change, current, moved, settlement);
   const nextOpNumber = await renumber(view, change, [...current.values()], moved, settlement);
   if (nextOpNumber !== view.detail.nextOpNumber) change.putAccountDetail({ ...view.detail, nextOpNumber });

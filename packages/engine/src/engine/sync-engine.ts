@@ -7,7 +7,7 @@ import type { EntityDefinition, OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { Fates } from "./fates.ts";
 import type { ConflictList } from "./conflicts.ts";
-import type { KeptOperation } from "./failed.ts";
+import type { KeptOperation } from "./kept.ts";
 import { type Failed, failedOver } from "./failed-front.ts";
 import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
 import { OptimisticTokens } from "./optimistic.ts";

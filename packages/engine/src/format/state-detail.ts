@@ -20,8 +20,10 @@ export interface Edit {
   readonly type?: "UPDATE";
   readonly payload: Json;
   readonly before?: JsonObject;
-  /** Absent: without a condition. */
+  /** Absent, and `after` as well: without a condition. */
   readonly baseVersion?: number;
+  /** The key of the own operation whose result it was made on. */
+  readonly after?: string;
 }
 /** One field, with what each side holds. Absent: not there. */
 export interface DetailConflict {
@@ -53,7 +55,9 @@ export interface StateDetail {
   /** The feed brought its effect before its answer came. */
   readonly isEchoed?: boolean;
   /** Where an archived one goes back to. */
-  readonly archivedFrom?: "failed" | "parked";
+  readonly archivedFrom?: "failed" | "parked" | "quarantined";
+  /** Top-level fields that later edits of the entity have set since it failed; `everything`: it was deleted, or made anew. */
+  readonly overtaken?: readonly string[] | "everything";
   /** What it has become by merging with what somebody else wrote; the content is never changed. */
   readonly edit?: Edit;
   /** How often it was merged in a row. */
@@ -73,6 +77,7 @@ export function parseStateDetail(value: Json): StateDetail {
   for (const name of ["rejected", "cancelWanted", "skewCorrected", "isEchoed"]) fields.optional(name, "boolean");
   for (const name of ["acked", "current", "edit"]) fields.optional(name, "object");
   fields.optionalTexts("supersedes");
+  if (fields.get("overtaken") !== "everything") fields.optionalTexts("overtaken");
   const conflicts = fields.get("conflicts");
   if (conflicts !== undefined && !Array.isArray(conflicts)) fields.fail("conflicts");
   const history = fields.get("history");

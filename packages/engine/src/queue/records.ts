@@ -51,6 +51,7 @@ export function editedContent(content: OperationContent, edit: Edit | undefined)
     ...(edit.type === undefined ? {} : { type: edit.type }),
     payload: edit.payload,
     ...(edit.before === undefined ? {} : { before: edit.before }),
+    ...(edit.after === undefined ? {} : { base: { after: edit.after } }),
     ...(edit.baseVersion === undefined ? {} : { base: { version: edit.baseVersion } }),
   };
 }

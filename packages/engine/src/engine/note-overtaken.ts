@@ -1,0 +1,23 @@
+import { addOvertaken, fieldsSetBy, type Overtaken } from "../core/overtaken.ts";
+import type { EntityTag } from "../ports/index.ts";
+import type { AccountView } from "../queue/account-view.ts";
+import type { ChangeSet } from "../queue/change-set.ts";
+import type { QueuedOperation } from "../queue/records.ts";
+
+/**
+ * Writes down, with earlier operations of the same entities that a person may try again, which of their fields were set since. What may
+ * have been applied itself is left alone: it goes again as it is, or not at all.
+ */
+export async function noteOvertaken(view: AccountView, change: ChangeSet, applied: readonly QueuedOperation[]): Promise<void> {
+  const { failed, parked, archived } = view.row.counts;
+  if (failed + parked + archived === 0 || applied.length === 0) return;
+  const by = new Map<EntityTag, QueuedOperation[]>();
+  for (const operation of applied) by.set(operation.entityTag, [...(by.get(operation.entityTag) ?? []), operation]);
+  for (const kept of await view.keptOf([...by.keys()], failed + parked + archived)) {
+    if (kept.row?.packId) continue;
+    const later = (by.get(kept.entityTag) ?? []).filter(({ seq }) => seq > kept.seq);
+    const before = kept.detail.overtaken;
+    const overtaken = later.reduce<Overtaken | undefined>((all, { content }) => addOvertaken(all, fieldsSetBy(content)), before);
+    if (overtaken !== undefined && overtaken.length !== before?.length) change.touch(kept, { detail: { ...kept.detail, overtaken } });
+  }
+}
