@@ -3,6 +3,7 @@ import type { OperationVerdict } from "../core/answer.ts";
 import { retryDelayMs } from "../core/backoff.ts";
 import { reconcile, type ReconcileInput, type Reconciliation } from "../core/reconcile.ts";
 import type { Settlement } from "../core/settlement.ts";
+import type { Edit } from "../format/index.ts";
 import type { SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import { endedAs } from "./ended-as.ts";
@@ -40,7 +41,8 @@ export class Reconciler {
     }
     if (decided.kind === "done") return { ...endedAs(record, "noop", null, conflict), ...versionOf(conflict) };
     const { payload, before, baseVersion } = decided;
-    const edit = { payload, ...(before === undefined ? {} : { before }), ...(baseVersion === undefined ? {} : { baseVersion }) };
+    const base = baseVersion === undefined ? {} : { base: { version: baseVersion } };
+    const edit = { payload, ...typeOf(detail.edit), ...(before === undefined ? {} : { before }), ...base };
     return { ...conflict, event: "unseal", edit: { ...edit, delayMs: this.#delayMs(merges) } };
   }
 
@@ -54,6 +56,7 @@ export class Reconciler {
   /** Undefined: the answer does not say what stands there. */
   #input({ operation }: SendableRecord, { current, details }: OperationVerdict): ReconcileInput | undefined {
     const { registry } = this.#context.settings;
+    const { detail } = operation;
     const { type, entityType, payload, before, base, createdAt } = operation.content;
     // Where no rule was declared, somebody who said which version they saw wants to hear that it has changed.
     if (current === undefined || (type !== "CREATE" && !registry.merges(entityType))) return undefined;
@@ -63,7 +66,7 @@ export class Reconciler {
       type,
       payload,
       before: isJsonObject(before) ? before : undefined,
-      mineAt: createdAt,
+      mineAt: detail.edit?.last?.at ?? createdAt,
       isConditional: base !== undefined,
       // Our server says what it took the condition for: it is restamped when it is sealed.
       sentVersion: typeof sent === "number" ? sent : sent === null ? undefined : own,
@@ -74,6 +77,11 @@ export class Reconciler {
       apply: registry.operations.get(type)?.apply as ((draft: JsonObject, input: Json) => void) | undefined,
     };
   }
+}
+
+/** What it has become stays so, whatever is merged. */
+function typeOf(edit: Edit | undefined): Pick<Edit, "type"> {
+  return edit?.type === undefined ? {} : { type: edit.type };
 }
 
 function versionOf({ current }: OperationVerdict): { readonly version?: number } {

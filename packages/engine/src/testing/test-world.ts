@@ -72,7 +72,7 @@ export class TestWorld {
     return memoryStore({ disk: this.disk });
   }
 
-  /** One more process on the disk. */
+  /** One more process on the disk. What is enqueued stays as it is, one by one, unless `coalesce` is given. */
   async engine(options: TestEngineOptions = {}): Promise<SyncEngine> {
     const { backend, platform, load, ...rest } = options;
     this.#processes += 1;
@@ -89,6 +89,7 @@ export class TestWorld {
       {
         store: this.store,
         telemetry: this.telemetry,
+        coalesce: false,
         ...rest,
         backend: { baseUrl: "https://api.example.test", session: (request) => this.ask(request.force), ...backend },
       },
