@@ -15,7 +15,7 @@ const one = (type: string, payload: Json = null, more: Partial<Foldable> = {}): 
 };
 const window = (contents: readonly Foldable[], more: Partial<FoldCandidate> = {}): readonly FoldCandidate[] =>
   contents.map((content, index) => {
-    const facts = { seq: (index + 1) as Seq, entityTag: content.entityId, lane: "", isFree: true, members: 0, isReplacing: true, rules };
+    const facts = { seq: (index + 1) as Seq, entityTag: content.entityId, resultKey: content.key, lane: "", isFree: true, members: 0, isReplacing: true, rules };
     return { ...facts, content, ...more };
   });
 const folds = (candidates: readonly FoldCandidate[]): unknown => planFolds(candidates, apart).map(({ index, members }) => [index, members]);
@@ -135,6 +135,17 @@ describe("a window", () => {
     expect(folds(window([...made, dependent]))).toEqual([[0, [1]]]);
   });
 
+  test("X6 what was made on top of another one than the last does not bring along what that one wrote", () => {
+    const [first, second, third] = edits as unknown as readonly [Foldable, Foldable, Foldable];
+    const on = (edit: Foldable, { key }: Foldable): Foldable => ({ ...edit, before: {}, base: { after: key } });
+    const start = { ...first, before: {}, base: { version: 1 } };
+    expect(folds(window([start, on(second, first), on(third, second)]))).toEqual([[0, [1, 2]]]);
+    expect(folds(window([start, on(third, second)]))).toEqual([]);
+    expect(folds(window([start, { ...third, before: {}, base: { version: 1 } }]))).toEqual([]);
+    const [survivor, next] = window([start, on(third, second)]) as readonly [FoldCandidate, FoldCandidate];
+    expect(folds([{ ...survivor, members: 1, resultKey: second.key }, next])).toEqual([[0, [1]]]);
+  });
+
   test("X6 X8 what was sent, or holds others of its own, is not folded into another", () => {
     const [first, second] = window(edits) as readonly [FoldCandidate, FoldCandidate];
     expect(folds([{ ...first, isFree: false }, second])).toEqual([]);
@@ -249,7 +260,7 @@ describe("any schedule", () => {
           const operations = edits.map((payload, index) => {
             const before = Object.fromEntries(Object.keys(payload).map((name) => [name, shown[name] ?? null]));
             shown = { ...shown, ...payload };
-            return one("UPDATE", payload, { id: String(index), before, base: { version: 1 } });
+            return one("UPDATE", payload, { id: String(index), before, base: { after: `key of ${index - 1}` } });
           });
           const merge = (there: JsonObject, { payload, before }: Effect): JsonObject => {
             const sides = { before: before as JsonObject, mine: payload as JsonObject, theirs: there };

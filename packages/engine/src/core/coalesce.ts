@@ -31,6 +31,8 @@ export interface FoldCandidate {
   readonly seq: Seq;
   readonly content: Foldable;
   readonly entityTag: string;
+  /** What was made on top of it names it so: its key as it was made, or that of the last one that is in it. */
+  readonly resultKey: string;
   /** Where order binds: only neighbours in it fold. */
   readonly lane: string;
   /** It would go now, was never sent, and nobody wants it back. */
@@ -71,6 +73,7 @@ interface Open {
   readonly index: number;
   readonly first: FoldCandidate;
   readonly members: number[];
+  resultKey: string;
   now: Foldable;
   becomes: Fold | "nothing" | undefined;
   /** The payload has at most this many UTF-8 bytes; undefined: never measured. */
@@ -88,21 +91,28 @@ export function planFolds(window: readonly FoldCandidate[], joinDeclared: JoinDe
       if (last.becomes === "nothing") lastOf.delete(candidate.lane);
       return;
     }
-    const open: Open = { index, first: candidate, members: [], now: candidate.content, becomes: undefined, sizeBound: undefined };
+    const { resultKey, content: now } = candidate;
+    const open: Open = { index, first: candidate, members: [], resultKey, now, becomes: undefined, sizeBound: undefined };
     units.push(open);
     lastOf.set(candidate.lane, open);
   });
   return units.flatMap(({ index, members, becomes }) => (becomes === undefined ? [] : [{ index, members, becomes }]));
 }
 
-function mayJoin({ first, now, members }: Open, later: FoldCandidate, named: ReadonlySet<string>): boolean {
+function mayJoin({ first, now, members, resultKey }: Open, later: FoldCandidate, named: ReadonlySet<string>): boolean {
   if (!first.isFree || !later.isFree || first.entityTag !== later.entityTag) return false;
   if (later.members > 0 || first.members + members.length >= MAX_MEMBERS) return false;
   const { content } = later;
   // What depends on one of them was written for exactly that one.
   if (named.has(first.content.id) || named.has(content.id) || (content.dependsOn?.length ?? 0) > 0) return false;
+  // Made on top of another one, which is not in it: what that one wrote must not come along.
+  if (content.before !== undefined && !isOnTop(content, resultKey)) return false;
   if (now.coalesce === false || content.coalesce === false) return false;
   return (["version", "lane", "groupId", "priority", "expiresAt"] as const).every((name) => now[name] === content[name]);
+}
+
+function isOnTop({ base }: Foldable, resultKey: string): boolean {
+  return base !== undefined && "after" in base && base.after === resultKey;
 }
 
 /** Whether it could be done. */
@@ -110,6 +120,7 @@ function join(open: Open, { seq, content, isReplacing, rules }: FoldCandidate, i
   const effect = foldTwo(open.now, content, { isReplacing, rules, joinDeclared });
   if (effect === undefined || (effect !== "nothing" && !fits(open, effect, content))) return false;
   open.members.push(index);
+  open.resultKey = content.key;
   if (effect === "nothing") {
     open.becomes = "nothing";
     return true;

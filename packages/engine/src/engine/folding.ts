@@ -37,6 +37,7 @@ export function foldWindow(
       seq,
       entityTag,
       content,
+      resultKey: detail.edit?.last?.key ?? content.key,
       // Global order is one lane; past other entities, each is its own.
       lane: coalesce === "entity" ? entityTag : "",
       isFree: step.do === "send" && operation.readable && !wasSent(operation) && detail.cancelWanted !== true,
