@@ -12,6 +12,7 @@ export const board: EntityDefinition<JsonObject> = defineEntity("board", {
 });
 export const add: OperationDefinition<AddInput> = defineOperation<AddInput>(ADD, {
   entity: ({ id }) => counter.ref(id),
+  coalesce: (earlier, later) => ({ ...later, by: earlier.by + later.by }),
   apply: (draft, { by, memo }) => {
     draft.memo = memo;
     draft.value = Number(draft.value ?? 0) + by;

@@ -92,6 +92,8 @@ export interface Enqueued {
   stored: "waiting" | "stored" | "refused" | "unheard";
   /** Position in the queue file, once it is on that disk. */
   seq: number | null;
+  /** The operation that it is folded into: what becomes of that one becomes of it. */
+  into: Enqueued | null;
   /** It had to wait for another operation of its entity. */
   heldBack: boolean;
   /** Its author was told that it will take no effect. */

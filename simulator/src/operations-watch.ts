@@ -27,6 +27,8 @@ export class OperationsWatch {
   readonly #nextSeq = new Map<string, number>();
   readonly #ofEntity = new Map<string, readonly Enqueued[]>();
   readonly #byMarker = new Map<string, Enqueued>();
+  readonly #members = new Map<Enqueued, readonly Enqueued[]>();
+  readonly #foldedSeqs = new Set<Enqueued>();
 
   constructor(report: Report) {
     this.#report = report;
@@ -39,6 +41,7 @@ export class OperationsWatch {
       | "account"
       | "stored"
       | "seq"
+      | "into"
       | "withdrawn"
       | "heldBack"
       | "verdict"
@@ -57,6 +60,7 @@ export class OperationsWatch {
       account: null,
       stored: "waiting",
       seq: null,
+      into: null,
       withdrawn: false,
       heldBack: false,
       verdict: null,
@@ -107,6 +111,26 @@ export class OperationsWatch {
       counts.set(account, (counts.get(account) ?? 0) + count);
       this.#nextSeq.set(device, Math.max(this.nextSeq(device), first + count));
     }
+  }
+
+  /** It travels with another one from here on. */
+  folded(device: string, seq: number, intoSeq: number): void {
+    const [record, into] = [this.#bySeq.get(`${device} ${seq}`), this.#bySeq.get(`${device} ${intoSeq}`)];
+    if (record === undefined || into === undefined || record.into === into) return;
+    const facts = `operation ${record.id ?? record.call} (seq ${seq}) is folded into ${into.id ?? into.call} (seq ${intoSeq})`;
+    if (record.into !== null) this.#report("INV2", `${facts}, and into another one before`);
+    if (record.keys.size > 0) this.#report("INV2", `${facts}, though it was sent`);
+    if (into.keys.size > 0) this.#report("INV2", `${facts}, which was sent before`);
+    if (record.entityId !== into.entityId || record.account !== into.account)
+      this.#report("INV2", `${facts}, which is about something else`);
+    this.#foldedSeqs.add(record);
+    record.into = into;
+    this.#members.set(into, [...(this.#members.get(into) ?? []), record]);
+  }
+
+  /** Operations that were folded into others. */
+  get foldedCount(): number {
+    return this.#foldedSeqs.size;
   }
 
   /** It waits for another operation of its entity: from here on others may overtake it. */
@@ -186,14 +210,15 @@ export class OperationsWatch {
   #recognised(process: string, { operation_id, type, entity_id, payload }: SeenOperation): Enqueued | undefined {
     const device = process.split(".")[0];
     const text = JSON.stringify(payload);
+    const isSaid = ({ marker }: Enqueued): boolean => marker === "" || text.includes(marker);
     const record = this.all.find(
       (candidate) =>
         candidate.id === null &&
         candidate.seq !== null &&
+        candidate.into === null &&
         candidate.device === device &&
-        candidate.type === type &&
         candidate.entityId === entity_id &&
-        (candidate.marker === "" || text.includes(candidate.marker)),
+        (this.#members.get(candidate)?.some(isSaid) === true || (candidate.type === type && isSaid(candidate))),
     );
     if (record !== undefined) this.named(record, operation_id);
     return record;
@@ -213,8 +238,12 @@ export class OperationsWatch {
       this.#report("INV2", `the server committed an effect of operation ${operationId ?? "(none)"}, which nobody enqueued`);
       return undefined;
     }
-    record.effects += 1;
-    record.effectVersion = version;
+    if (record.into !== null) this.#report("INV2", `operation ${record.id} took effect by itself, and is folded into ${record.into.id}`);
+    // The effect of one is that of all that are in it.
+    for (const one of [record, ...(this.#members.get(record) ?? [])]) {
+      one.effects += 1;
+      one.effectVersion = version;
+    }
     const { id, effects, seq, device, account, touched } = record;
     if (effects > 1) this.#report("INV2", `operation ${id} took effect ${effects} times`);
     if (record.withdrawn) this.#report("INV2", `operation ${id} was cancelled for certain and took effect`);
@@ -234,7 +263,8 @@ export class OperationsWatch {
 
   /** Everything has come to rest: what the engine says of an operation against what the world saw. */
   judge(record: Enqueued, final: FinalState): void {
-    const { id, seq, stored, effects, type, answers } = record;
+    const { id, seq, stored, effects, type, into } = record;
+    const { answers } = into ?? record;
     const facts = `operation ${id} (${type}, seq ${seq ?? "none"}, ${stored})`;
     if (seq === null) {
       if (stored === "stored") this.#report("INV1", `${facts} was acknowledged and never reached the disk`);
@@ -269,7 +299,13 @@ export class OperationsWatch {
         if (effects > 0) this.#report("INV2", `${says} and took effect`);
         return;
       case "superseded":
+        // Its CREATE and its DELETE met before anybody had heard of it.
+        if (record.keys.size > 0 && !record.touched) this.#report("INV2", `${says}, though it was sent`);
+        if (effects > 0) this.#report("INV2", `${says} and took effect`);
+        return;
       case "folded":
+        if (into === null) this.#report("INV2", `${says}, and nobody saw into which`);
+        return;
       case "sealed":
         return;
       default:

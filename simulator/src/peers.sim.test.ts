@@ -8,6 +8,9 @@ const OPS = "/api/v1/sync/ops";
 const CREATE_A = { type: "CREATE", entityType: "device", entityId: "a", payload: { name: "lamp" } } as const;
 const device = defineEntity<{ name: string }>("device", { collection: "devices" });
 
+/** Each operation goes as it was made, so that they can be counted. */
+const ONE_BY_ONE = { coalesce: false } as const;
+
 let world: TestWorld;
 afterEach(() => world.close());
 
@@ -21,12 +24,12 @@ function journeys(): readonly number[] {
 describe("sent twice, or by two", () => {
   test("X1 X2 what was sent before a reload is not replayed after it (TanStack/db#921)", async () => {
     world = new TestWorld();
-    const page = await world.process();
+    const page = await world.process(ONE_BY_ONE);
     await world.enqueue(page.engine, ["CREATE a", "UPDATE a", "CREATE b"]);
     // The answer is recorded; the page goes before it could do anything else.
     page.crash({ at: "store.commit", nth: 3, side: "after" });
     await world.advance(HOUR_MS);
-    const reloaded = await world.process();
+    const reloaded = await world.process(ONE_BY_ONE);
     await world.drain(reloaded.engine);
     await world.advance(HOUR_MS);
     expect(page.isDead).toBe(true);
@@ -37,11 +40,11 @@ describe("sent twice, or by two", () => {
   test("L1 X1 tabs that start together do not both send (measured in TanStack DB)", async () => {
     world = new TestWorld();
     world.faults = { offline: true };
-    const first = await world.process();
+    const first = await world.process(ONE_BY_ONE);
     await world.enqueue(first.engine, ["CREATE a", "UPDATE a", "CREATE b"]);
     first.kill();
     world.faults = { requestDelayMs: [500, 3000] };
-    const tabs = [await world.process(), await world.process(), await world.process()];
+    const tabs = [await world.process(ONE_BY_ONE), await world.process(ONE_BY_ONE), await world.process(ONE_BY_ONE)];
     for (const { engine } of tabs) expect(await world.drain(engine)).toEqual({ empty: true });
     expect(world.backend.appliedIds).toEqual(["a", "a", "b"]);
     expect(journeys()).toEqual([1, 1, 1]);
@@ -49,7 +52,7 @@ describe("sent twice, or by two", () => {
 
   test("L1 X1 a tab whose picture of the queue is old sends nothing of it again (stale outbox scan)", async () => {
     world = new TestWorld();
-    const [first, second] = [await world.process(), await world.process()];
+    const [first, second] = [await world.process(ONE_BY_ONE), await world.process(ONE_BY_ONE)];
     await world.enqueue(first.engine, ["CREATE a", "UPDATE a"]);
     await world.run(second.engine.pending.list());
     second.freeze();
@@ -63,7 +66,7 @@ describe("sent twice, or by two", () => {
 
   test("L1 L2 a frozen leader is replaced, and sends nothing when it wakes (rxdb#8514)", async () => {
     world = new TestWorld();
-    const [leader, follower] = [await world.process(), await world.process()];
+    const [leader, follower] = [await world.process(ONE_BY_ONE), await world.process(ONE_BY_ONE)];
     world.faults = { requestLost: 1 };
     await world.enqueue(leader.engine, ["CREATE a"]);
     await world.advance(1000);
@@ -80,7 +83,7 @@ describe("sent twice, or by two", () => {
 
   test("L1 a leader that let go is replaced (measured in TanStack DB)", async () => {
     world = new TestWorld();
-    const [leader, follower] = [await world.process(), await world.process()];
+    const [leader, follower] = [await world.process(ONE_BY_ONE), await world.process(ONE_BY_ONE)];
     await world.enqueue(leader.engine, ["CREATE a"]);
     await world.drain(leader.engine);
     await world.run(leader.engine.stop());
@@ -92,7 +95,7 @@ describe("sent twice, or by two", () => {
 describe("lost", () => {
   test("Q1 R4 an expired token eats nothing (amplify-js#10013, TanStack/db#1592)", async () => {
     world = new TestWorld();
-    const { engine } = await world.process();
+    const { engine } = await world.process(ONE_BY_ONE);
     const restored = world.transport.always(OPS, refused(401, "UNAUTHORIZED"));
     await world.enqueue(engine, ["CREATE a", "UPDATE a"]);
     expect(await world.drain(engine)).toEqual({ empty: false, reason: "auth_required" });
@@ -106,7 +109,7 @@ describe("lost", () => {
 
   test("Q1 R3 an answer of 500 is not taken for sent (workbox#2599, #3237)", async () => {
     world = new TestWorld();
-    const { engine } = await world.process();
+    const { engine } = await world.process(ONE_BY_ONE);
     world.transport.next(OPS, ...Array.from({ length: 3 }, () => refused(500, "INTERNAL_ERROR")));
     await world.enqueue(engine, ["CREATE a"]);
     expect(await world.drain(engine)).toEqual({ empty: true });
@@ -115,7 +118,7 @@ describe("lost", () => {
 
   test("Q1 R3 a network that fails for ten days discards nothing (redux-offline, workbox)", async () => {
     world = new TestWorld();
-    const { engine } = await world.process();
+    const { engine } = await world.process(ONE_BY_ONE);
     const back = world.transport.always(() => true, failed("connection_refused"));
     await world.enqueue(engine, ["CREATE a"]);
     await world.advance(240 * HOUR_MS);
@@ -126,7 +129,7 @@ describe("lost", () => {
 
   test("R3 digits in a message decide nothing: 'timed out after 4000 ms' is no 400 (measured in TanStack DB)", async () => {
     world = new TestWorld();
-    const { engine } = await world.process();
+    const { engine } = await world.process(ONE_BY_ONE);
     const says = (request: SeenRequest): Exchange =>
       ({
         ...refused(503, "SERVICE_UNAVAILABLE")(request),
@@ -149,19 +152,19 @@ describe("lost", () => {
     });
     world.backend.offers = { operations: ["device.rename"] };
     world.faults = { offline: true };
-    const old = await world.process({ entities: [device], operations: [rename] });
+    const old = await world.process({ ...ONE_BY_ONE, entities: [device], operations: [rename] });
     await world.run(old.engine.run(rename, { id: "a", name: "Kitchen" }).stored);
     old.kill();
     world.faults = {};
 
-    const updated = await world.process({ entities: [device] });
+    const updated = await world.process({ ...ONE_BY_ONE, entities: [device] });
     await world.enqueue(updated.engine, ["CREATE b"]);
     await world.drain(updated.engine);
     expect(world.backend.appliedIds).toEqual(["b"]);
     expect(await world.run(updated.engine.failed.list())).toMatchObject([{ state: "parked", type: "device.rename" }]);
     await world.run(updated.engine.close());
 
-    const repaired = await world.process({ entities: [device], operations: [rename] });
+    const repaired = await world.process({ ...ONE_BY_ONE, entities: [device], operations: [rename] });
     expect(await world.drain(repaired.engine)).toEqual({ empty: true });
     expect(world.backend.appliedIds).toEqual(["b", "a"]);
   });
@@ -170,7 +173,7 @@ describe("lost", () => {
 describe("stuck", () => {
   test("R3 Q6 one that is refused blocks nobody else (powersync-js#605)", async () => {
     world = new TestWorld();
-    const { engine } = await world.process();
+    const { engine } = await world.process(ONE_BY_ONE);
     const error = { code: "VALIDATION_ERROR", message: "no" };
     world.backend.judge = ({ entity_id: id }) => (id === "bad" ? { status: 422, outcome: "rejected", error } : undefined);
     await world.enqueue(engine, ["CREATE a", "CREATE bad", "CREATE b"]);
@@ -181,7 +184,7 @@ describe("stuck", () => {
 
   test("R1 a request that never ends does not stop it for hours (powersync-swift#179, Dexie.js#2225)", async () => {
     world = new TestWorld();
-    const { engine } = await world.process();
+    const { engine } = await world.process(ONE_BY_ONE);
     world.transport.next(OPS, "silence");
     await world.enqueue(engine, ["CREATE a"]);
     const since = world.now;
@@ -191,7 +194,7 @@ describe("stuck", () => {
 
   test("R1 coming back online that nobody tells of is noticed (livestore#1394)", async () => {
     world = new TestWorld();
-    const { engine } = await world.process();
+    const { engine } = await world.process(ONE_BY_ONE);
     world.faults = { connectionRefused: 1 };
     await world.enqueue(engine, ["CREATE a"]);
     await world.advance(6 * HOUR_MS);
@@ -204,7 +207,7 @@ describe("stuck", () => {
 describe("wrong", () => {
   test("X4 a burst of edits behind a create does not lose to its own versions (amplify-js#14766, #11674)", async () => {
     world = new TestWorld();
-    const { engine } = await world.process();
+    const { engine } = await world.process(ONE_BY_ONE);
     await world.run(engine.enqueue(CREATE_A));
     for (let i = 0; i < 20; i++)
       await world.run(engine.enqueue({ type: "UPDATE", entityType: "device", entityId: "a", payload: { count: i }, baseVersion: 1 }));
@@ -214,7 +217,7 @@ describe("wrong", () => {
 
   test("E2 what one user wrote is never sent as another", async () => {
     world = new TestWorld();
-    const { engine } = await world.process();
+    const { engine } = await world.process(ONE_BY_ONE);
     world.faults = { offline: true };
     await world.enqueue(engine, ["CREATE a"]);
     await world.advance(1000);
@@ -237,7 +240,7 @@ describe("wrong", () => {
   test("O2 what is shown does not jump back to old data after a reconnect (TanStack/db#1323, powersync-js#622)", async () => {
     world = new TestWorld();
     world.backend.write("device", "a", { name: "old" });
-    const { engine } = await world.process({ entities: [device] });
+    const { engine } = await world.process({ ...ONE_BY_ONE, entities: [device] });
     const shown: (string | undefined)[] = [];
     const unsubscribe = engine.entity(device, "a").subscribe(({ value }) => shown.push(value?.name));
     await world.run(engine.pull());

@@ -58,7 +58,8 @@ export class Process {
     const store = this.#store(gate, luck);
     const looks = luck.fork("looks").chance(world.scenario.lookers);
     const batch = { maxOperations: world.scenario.maxBatch };
-    App.open({ store, batch, telemetry: this.#telemetry() }, this.#platform(gate, luck), this.#home(gate)).then(
+    const { coalesce } = world.scenario;
+    App.open({ store, batch, coalesce, telemetry: this.#telemetry() }, this.#platform(gate, luck), this.#home(gate)).then(
       (app) => {
         if (gate.isDead) return;
         this.#app = app;
@@ -240,6 +241,8 @@ export class Process {
               if (!result.ok) return;
               device.fileChanged(gate);
               for (const { phase, seq } of change.putStates ?? []) if (phase === "blocked") world.operations.heldBack(device.name, seq);
+              for (const { phase, seq, blockedBy } of change.putStates ?? [])
+                if (phase === "folded") world.operations.folded(device.name, seq, blockedBy);
             },
             lockWritten: (row) => {
               if (row.fence !== device.lock?.fence || row.released !== device.lock.released) {

@@ -14,6 +14,7 @@ export interface Scenario {
   readonly maxBatch: number;
   /** Apps that wait for verdicts look at their file twice a second. */
   readonly awaitsVerdicts: boolean;
+  readonly coalesce: boolean;
   readonly strictClock: boolean;
   /** What the server takes in one request, and from one person in a minute. */
   readonly maxOperations: number;
@@ -53,6 +54,7 @@ export function scenarioOf(random: SeededRandom): Scenario {
     actions: random.integer(8, 36),
     maxBatch: random.pick([1, 3, 8, 50]),
     awaitsVerdicts: random.chance(0.3),
+    coalesce: random.chance(0.9),
     strictClock: random.chance(0.3),
     maxOperations: random.pick([500, 500, 500, 5]),
     maxBodyBytes: random.pick([1_048_576, 1_048_576, 300_000]),

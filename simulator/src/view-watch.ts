@@ -121,8 +121,9 @@ export class ViewWatch {
     }
   }
 
-  #binds({ watched, meddled, touched, withdrawn, stored }: Enqueued): boolean {
-    return this.#isAlone && watched && !meddled && !touched && !withdrawn && stored !== "refused";
+  #binds({ watched, meddled, touched, withdrawn, stored, into }: Enqueued): boolean {
+    const isMeddled = [meddled, touched, withdrawn, into?.meddled, into?.touched, into?.withdrawn].includes(true);
+    return this.#isAlone && watched && !isMeddled && stored !== "refused";
   }
 
   #suspect(life: Life, entityId: string, message: string, record?: Enqueued): void {

@@ -75,9 +75,13 @@ export class Workload {
     for (let i = 0; i < scenario.tags * stations.length; i++) {
       const { processes } = random.pick(stations);
       const [entityId, by] = [random.pick(this.#boards), random.integer(1, 1000)];
+      const times = random.pick([1, 1, 4]);
       timeline.after(random.between(0, scenario.troubleMs), () => {
         const process = random.pick(processes);
-        if (process.isUp && !process.isFrozen) process.act("tap", (app) => app.tag(entityId, this.#text(), by));
+        if (!process.isUp || process.isFrozen) return;
+        process.act("tap", (app) => {
+          for (let n = 0; n < times; n++) app.tag(entityId, this.#text(), by);
+        });
       });
     }
   }
@@ -110,7 +114,14 @@ export class Workload {
     else if (draw < 0.09) process.act("tap", (app) => app.pauseFor(random.between(1000, 60_000)));
     else if (draw < 0.12) process.act("tap", (app) => app.attend(random));
     else if (draw < 0.14) process.act("tap", (app) => app.stopFor(random.between(1000, 60_000)));
-    else if (draw < 0.15) {
+    else if (draw < 0.24) {
+      // Somebody types: many edits of one thing, one right after the other.
+      const count = random.pick([3, 10, 40]);
+      const thing = random.chance(0.3) ? null : random.chance(0.9) ? this.#ownNote(device.name) : random.pick(this.#shared);
+      const counted = random.pick(this.#counters);
+      const intents = Array.from({ length: count }, () => (thing === null ? this.#addition(counted) : this.#noteIntent(thing)));
+      process.act("tap", (app) => (random.chance(0.3) ? app.doTogether(intents) : app.doAll(intents)));
+    } else if (draw < 0.25) {
       const intents = Array.from({ length: random.integer(60, 150) }, () => this.#intent(device.name));
       process.act("tap", (app) => (random.chance(0.5) ? app.doTogether(intents) : app.doAll(intents)));
     } else if (draw < 0.3) {
@@ -124,21 +135,15 @@ export class Workload {
 
   #intent(device: string): Intent {
     const random = this.#random;
-    if (random.chance(0.3)) {
-      const [by, marker, entityId] = [random.integer(1, 1000), this.#text(), random.pick(this.#counters)];
-      return {
-        type: ADD,
-        entityType: "counter",
-        entityId,
-        payload: { id: entityId, by, memo: marker },
-        marker,
-        baseVersion: null,
-        expiresInMs: null,
-        by,
-      };
-    }
+    if (random.chance(0.3)) return this.#addition(random.pick(this.#counters));
     const note = random.chance(0.8) ? this.#ownNote(device) : random.pick(this.#shared);
     return this.#noteIntent(note);
+  }
+
+  #addition(entityId: string): Intent {
+    const [by, marker] = [this.#random.integer(1, 1000), this.#text()];
+    const payload = { id: entityId, by, memo: marker };
+    return { type: ADD, entityType: "counter", entityId, payload, marker, baseVersion: null, expiresInMs: null, by };
   }
 
   #noteIntent(note: { readonly id: string; life: Life }): Intent {

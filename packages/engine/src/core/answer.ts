@@ -1,5 +1,6 @@
 import {
   type AnswerFacts,
+  type Base,
   type CapabilityLevel,
   type CurrentState,
   type Echo,
@@ -64,7 +65,13 @@ export interface OperationVerdict extends Finding {
   /** What stands on the server instead, for the reconciler. */
   readonly current?: CurrentState;
   /** With `unseal`: what the operation has become. */
-  readonly edit?: { readonly payload: Json; readonly before?: JsonObject; readonly baseVersion?: number; readonly delayMs: number };
+  readonly edit?: {
+    readonly type?: "UPDATE" | "DELETE";
+    readonly payload: Json;
+    readonly before?: JsonObject;
+    readonly base?: Base;
+    readonly delayMs: number;
+  };
   /** With `conflict`: the fields that only a person can decide. */
   readonly conflicts?: readonly FieldConflict[];
 }

@@ -28,7 +28,7 @@ reject              !            !            failed       -          -         
 conflict            !            !            conflict     -          -            conflict     -            -            -            -          -          -          -
 unseal              !            !            pending      -          -            -            -            -            -            -          -          -          -
 retry_later         !            !            sealed       -          -            -            -            -            -            -          -          -          -
-cancelled           !            !            cancelled    -          -            cancelled    -            -            -            -          -          -          -
+cancelled           !            !            cancelled    -          -            cancelled    -            -            -            cancelled  -          -          -
 park                parked       parked       parked       -          -            -            -            -            -            -          -          -          -
 block               blocked      -            -            !          !            !            !            !            !            !          !          !          !
 release             -            pending      -            !          !            !            !            !            !            !          !          !          !
@@ -38,7 +38,7 @@ quarantine          quarantined  quarantined  quarantined  -          quarantine
 restore_definition  -            -            !            !          !            pending      !            !            !            !          !          !          !
 fold                folded       folded       !            !          !            !            !            !            !            !          !          !          !
 annihilate          superseded   superseded   !            !          !            !            !            !            !            !          !          !          !
-supersede           superseded   superseded   !            !          superseded   superseded   superseded   !            !            !          !          !          !
+supersede           superseded   superseded   !            !          superseded   superseded   superseded   !            !            superseded !          !          !
 cancel_requested    cancelled    cancelled    sealed       -          -            cancelled    cancelled    -            -            -          -          -          -
 manual_retry        !            !            !            !          pending      pending      !            pending      !            !          !          !          !
 resend              !            !            !            !          !            sealed       !            sealed       !            !          !          !          !

@@ -212,7 +212,15 @@ export const TRANSITIONS: Readonly<Record<State, Row>> = {
     restore_quarantined: to("quarantined"),
   },
   // Ends with its survivor.
-  folded: { ...ENDED, applied: to("succeeded"), noop: to("succeeded"), applied_before: to("succeeded"), echo: to("succeeded") },
+  folded: {
+    ...ENDED,
+    applied: to("succeeded"),
+    noop: to("succeeded"),
+    applied_before: to("succeeded"),
+    echo: to("succeeded"),
+    cancelled: to("cancelled"),
+    supersede: to("superseded"),
+  },
   cancelled: ENDED,
   succeeded: ENDED,
   superseded: ENDED,

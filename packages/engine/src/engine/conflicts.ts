@@ -136,13 +136,13 @@ function editOf({ content }: QueuedOperation, resolution: Exclude<Resolution, "t
       throw impossible(`${type} carries no fields that could be merged: choose "mine" or "theirs"`);
     if (!isJsonObject(resolution.merged)) throw impossible("merged must be an object with the fields as they shall be");
   }
-  if (type === "DELETE") return { payload, baseVersion: version };
+  if (type === "DELETE") return { type: "DELETE", payload, base: { version } };
   if (value === null && type !== "CREATE")
     throw impossible('it was deleted meanwhile: choose "theirs", and create it anew if it is still wanted');
   const wanted = typeof resolution === "object" ? resolution.merged : payload;
   if (type === "CREATE" && value === null) return { payload: wanted };
   const before = isJsonObject(value) ? { before: value } : {};
-  return { ...(type === "CREATE" ? { type: "UPDATE" as const } : {}), payload: wanted, ...before, baseVersion: version };
+  return { ...(type === "CREATE" || type === "UPDATE" ? { type: "UPDATE" as const } : {}), payload: wanted, ...before, base: { version } };
 }
 
 function impossible(why: string): SyncError {

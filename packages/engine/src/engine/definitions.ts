@@ -79,6 +79,11 @@ export interface OperationOptions<Input, Document = JsonObject> {
   readonly request?: (facts: RequestFacts<Input>) => RequestTemplate;
   /** Converts a queued input of an older version. Runs only on operations that were never sealed. */
   readonly migrate?: (input: Json, fromVersion: number) => Input;
+  /**
+   * Two that wait, one right after the other, as one: the input that does what both did, or null where there is none. Pure. Without it
+   * they are never folded.
+   */
+  readonly coalesce?: (earlier: Input, later: Input) => Input | null;
   readonly backoff?: "standard" | "aggressive" | "conservative" | "background";
   /** Rows tried before the table of the protocol, for a backend with answers of its own. */
   readonly outcomes?: readonly OutcomeRow[];
@@ -91,9 +96,10 @@ export interface OperationDefinition<Input = unknown, Document = JsonObject> ext
 
 /** Any declared document or operation, whatever its types: what a list of them holds. */
 export type AnyEntity = EntityDefinition<unknown>;
-export type AnyOperation = Omit<OperationDefinition<never, never>, "input" | "migrate"> & {
+export type AnyOperation = Omit<OperationDefinition<never, never>, "input" | "migrate" | "coalesce"> & {
   readonly input?: StandardSchema;
   readonly migrate?: (input: Json, fromVersion: number) => unknown;
+  readonly coalesce?: (earlier: never, later: never) => unknown;
 };
 
 /** Declares a kind of document. */

@@ -57,6 +57,7 @@ function levelOf(event: SyncEvent): Level {
     case "connection":
       return "info";
     case "enqueued":
+    case "folded":
     case "sealed":
     case "succeeded":
     case "rolledback":

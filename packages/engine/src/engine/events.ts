@@ -17,6 +17,12 @@ interface FailureFacts {
 export type SyncEvent = { readonly at: EpochMs } & (
   | { readonly type: "enqueued" | "sealed" | "cancelled" | "quarantined" | "rolledback"; readonly operation: OperationEventFacts }
   | {
+      readonly type: "folded";
+      readonly operation: OperationEventFacts;
+      /** The id of the operation that it travels with, whose events are its own from here on; null: it has met its DELETE, and both have ended. */
+      readonly into: string | null;
+    }
+  | {
       readonly type: "succeeded";
       readonly operation: OperationEventFacts;
       readonly outcome: string;

@@ -248,6 +248,6 @@ function without({ content, detail }: QueuedOperation, payload: JsonObject): Edi
     ...(isJsonObject(before)
       ? { before: Object.fromEntries(Object.entries(before).filter(([name]) => Object.hasOwn(payload, name))) }
       : {}),
-    ...(base === undefined ? {} : "version" in base ? { baseVersion: base.version } : { after: base.after }),
+    ...(base === undefined ? {} : { base }),
   };
 }

@@ -21,10 +21,14 @@ export class Fates {
     const { queue, watchers } = context;
     queue.onChanged.add((change) => {
       if (watchers.isEmpty) return;
-      for (const operation of change.changed) {
+      const { changed } = change;
+      for (const operation of changed) {
         const { id } = operation.content;
-        if (watchers.isWatched(id)) watchers.tell(id, statusInQueue(operation));
+        if (watchers.isWatched(id) && operation.phase !== "folded") watchers.tell(id, statusInQueue(operation));
       }
+      for (const { operation, receipt } of change.endedMembers) watchers.tell(operation.content.id, statusByReceipt(receipt));
+      // What is folded says what its survivor says.
+      if (changed.some(({ phase, detail }) => phase === "folded" || detail.members !== undefined)) void this.#look(watchers.watched);
     });
   }
 
@@ -42,9 +46,15 @@ export class Fates {
   }
 
   async statusOf(id: OperationId): Promise<OperationStatus> {
-    const found = await (await this.#context.queue.view(this.#account())).byId(id);
+    const view = await this.#context.queue.view(this.#account());
+    const found = await view.byId(id);
     if (found === undefined) return { state: "unknown", attempts: 0, nextAttemptAt: null, lastError: null, settled: null };
-    return "operation" in found ? statusInQueue(found.operation) : statusByReceipt(found.receipt);
+    if (!("operation" in found)) return statusByReceipt(found.receipt);
+    const status = statusInQueue(found.operation);
+    const by = found.operation.phase === "folded" ? found.operation.row?.blockedBy : undefined;
+    const [survivor] = by ? await view.bySeq([by]) : [];
+    if (survivor === undefined) return status;
+    return { ...statusInQueue(survivor), state: "folded", foldedInto: survivor.content.id };
   }
 
   close(): void {

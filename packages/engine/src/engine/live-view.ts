@@ -297,9 +297,16 @@ export class LiveView {
     const { content, seq, entityTag, detail } = operation;
     if (!operation.readable && !this.#nodes.has(entityTag)) return;
     const node = this.#nodeOf(entityTag, content);
-    const live = liveOf(this.#context.settings.registry, content, stateOfOperation(operation), detail.isEchoed === true);
-    node.operations.set(content.id, { id: content.id, seq, key: content.key, live });
     this.#touched.add(node);
+    // The one that it is folded into shows it.
+    if (operation.phase === "folded") {
+      node.operations.delete(content.id);
+      return;
+    }
+    const live = liveOf(this.#context.settings.registry, content, stateOfOperation(operation), detail.isEchoed === true);
+    // What is written on top of it now was written on top of the last one that is in it.
+    const key = detail.edit?.last?.key ?? content.key;
+    node.operations.set(content.id, { id: content.id, seq, key, live });
   }
 
   #load(): Promise<void> {

@@ -66,6 +66,7 @@ export class Meters {
       this.#processing.observe(processingMs);
       keep(this.#finished, true);
     });
+    events.on("folded", () => this.#count("coalesced_ops_total"));
     events.on("failed", () => this.#failed());
     events.on("parked", () => this.#failed());
     events.on("retried", () => this.#count("retries_total"));

@@ -35,6 +35,8 @@ export interface OperationStatus {
   readonly nextAttemptAt: number | null;
   readonly lastError: string | null;
   readonly settled: Settled | null;
+  /** Of the operation that it travels with, while it is `folded`. */
+  readonly foldedInto?: OperationId;
 }
 
 export interface OperationFacts {
@@ -91,7 +93,8 @@ export class Operation implements OperationFacts {
 
   /**
    * Takes the operation back. Resolves with true when it is certain that it will not take effect, false when it already
-   * did or may have (a sealed one is then asked for at the server, and settles as what the server says).
+   * did or may have (a sealed one is then asked for at the server, and settles as what the server says). One that is folded into
+   * another cannot be taken back by itself: false; the other one takes back all that is in it.
    */
   cancel(reason = "cancelled by the app"): Promise<boolean> {
     return this.#backstage.cancel(this.id, reason);

@@ -13,6 +13,7 @@ test("every default is filled in", () => {
   const { store: _store, backend: filled, registry, telemetry: _telemetry, ...rest } = settings();
   expect(rest).toEqual({
     backoff: { baseMs: 1000, maxDelayMs: 30_000, maxAttempts: 5 },
+    coalesce: true,
     lock: { heartbeatMs: 10_000, staleMs: 120_000 },
     breaker: { failureThreshold: 10, windowMs: 60_000, cooldownMs: 60_000 },
     rateLimit: { requestsPerSecond: 100, burst: 100 },

@@ -34,6 +34,11 @@ export interface EngineOptions {
   readonly operations?: readonly AnyOperation[];
   /** Effects in order of the queue. The only order so far. */
   readonly ordering?: "global";
+  /**
+   * Whether edits of one entity that wait next to each other become one before they are sent. `entity` also folds past what is about
+   * other entities: then the effects of different entities may change places. Default true.
+   */
+  readonly coalesce?: boolean | "entity";
   /** A preset, or numbers of your own. Default `standard`. */
   readonly backoff?: PresetName | Partial<BackoffPolicy>;
   readonly lock?: { readonly heartbeatMs?: number; readonly staleMs?: number };
@@ -72,6 +77,7 @@ export interface Settings {
     readonly headers: Readonly<Record<string, string>>;
   };
   readonly registry: Registry;
+  readonly coalesce: boolean | "entity";
   readonly backoff: BackoffPolicy;
   readonly lock: { readonly heartbeatMs: number; readonly staleMs: number };
   readonly breaker: BreakerOptions;
@@ -102,6 +108,8 @@ export function settingsOf(options: EngineOptions): Settings {
   }
   oneOf("backend.level", backend.level, [0, 1, 2, 3]);
   oneOf("backend.minimumLevel", backend.minimumLevel, [0, 1, 2, 3, 4]);
+  if (![undefined, true, false, "entity"].includes(options.coalesce))
+    throw new RangeError(`option coalesce: must be true, false or "entity", got ${JSON.stringify(options.coalesce)}`);
   for (const name of Object.keys(backend.headers ?? {})) {
     if (/^(authorization|cookie|content-type|idempotency-key)$/i.test(name))
       throw new TypeError(`option backend.headers: ${name} is set by the engine`);
@@ -115,6 +123,7 @@ export function settingsOf(options: EngineOptions): Settings {
       headers: backend.headers ?? {},
     },
     registry: new Registry(options.entities ?? [], options.operations ?? []),
+    coalesce: options.coalesce ?? true,
     backoff: backoffOf(options.backoff),
     lock: { heartbeatMs: 10_000, staleMs: 120_000, ...options.lock },
     breaker: { ...BREAKER_DEFAULTS, ...options.breaker },

@@ -5,6 +5,7 @@ import { retryDelayMs } from "../core/backoff.ts";
 import { faceOf, restRequest } from "../core/render.ts";
 import { reconcile, type ReconcileInput, type Reconciliation } from "../core/reconcile.ts";
 import type { Settlement } from "../core/settlement.ts";
+import type { Edit } from "../format/index.ts";
 import type { SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import { currentInput } from "./current-input.ts";
@@ -43,7 +44,8 @@ export class Reconciler {
     }
     if (decided.kind === "done") return { ...endedAs(record, "noop", null, conflict), ...versionOf(conflict) };
     const { payload, before, baseVersion } = decided;
-    const edit = { payload, ...(before === undefined ? {} : { before }), ...(baseVersion === undefined ? {} : { baseVersion }) };
+    const base = baseVersion === undefined ? {} : { base: { version: baseVersion } };
+    const edit = { payload, ...typeOf(detail.edit), ...(before === undefined ? {} : { before }), ...base };
     return { ...conflict, event: "unseal", edit: { ...edit, delayMs: this.#delayMs(merges) } };
   }
 
@@ -57,6 +59,7 @@ export class Reconciler {
   /** Undefined: the answer does not say what stands there. */
   #input({ operation, text }: SendableRecord, { current, details, code }: OperationVerdict): ReconcileInput | undefined {
     const { registry } = this.#context.settings;
+    const { detail } = operation;
     const { type, entityType, payload, before, base, createdAt } = operation.content;
     const now = currentInput(registry, operation.content);
     // Where no rule was declared, somebody who said which version they saw wants to hear that it has changed.
@@ -69,7 +72,7 @@ export class Reconciler {
       type,
       payload,
       before: isJsonObject(before) ? before : undefined,
-      mineAt: createdAt,
+      mineAt: detail.edit?.last?.at ?? createdAt,
       // One that was refused because it had no condition goes again with one.
       isConditional: base !== undefined || code === "PRECONDITION_REQUIRED",
       // Our server says what it took the condition for: it is restamped when it is sealed.
@@ -87,6 +90,11 @@ export class Reconciler {
 function withInput(apply: Apply, input: Json): Apply {
   frozen(input);
   return (draft) => apply(draft, input);
+}
+
+/** What it has become stays so, whatever is merged. */
+function typeOf(edit: Edit | undefined): Pick<Edit, "type"> {
+  return edit?.type === undefined ? {} : { type: edit.type };
 }
 
 function versionOf({ current }: OperationVerdict): { readonly version?: number } {

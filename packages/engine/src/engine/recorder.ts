@@ -134,7 +134,9 @@ async function move(
     const chainFrom = follows ? known.chainFrom : version - 1;
     const { account } = change;
     const body = known?.body ?? null;
-    change.putEntity({ account, entityTag: operation.entityTag, version, lastSeq: operation.seq, chainFrom, body });
+    // What was made after the last one that is in it was made after this.
+    const lastSeq = (operation.detail.edit?.last?.seq ?? operation.seq) as Seq;
+    change.putEntity({ account, entityTag: operation.entityTag, version, lastSeq, chainFrom, body });
   }
   if (documents !== undefined && state === "succeeded") {
     const before = change.documents.put.get(operation.entityTag) ?? documents.get(operation.entityTag);

@@ -12,12 +12,17 @@ export type Rendered =
   | { readonly ok: true; readonly face: Face; readonly text: string }
   | { readonly ok: false; readonly code: SyncErrorCode; readonly problem: string };
 
+/** `key`: as the operation that left it was made. It may have been folded into another, and then only its receipt knows it. */
+export interface KnownResult extends Pick<EntityRow, "version" | "chainFrom"> {
+  readonly left?: { readonly key: string; readonly version: number };
+}
+
 export interface RenderContext {
   readonly capabilities: Capabilities;
   /** The operation of the same entity that goes just before, in the same request. */
   readonly predecessor: QueuedOperation | undefined;
   /** The last own result of the entity. */
-  readonly known: EntityRow | undefined;
+  readonly known: KnownResult | undefined;
 }
 
 /** Payload of a declared operation in the queue: what was asked for, and what it did to the draft. */
@@ -123,8 +128,11 @@ function form(
 function baseOf({ base, before }: OperationContent, { predecessor, known }: RenderContext): Base | undefined {
   if (base === undefined) return undefined;
   if (before !== undefined) {
-    const isSeen = "after" in base && predecessor?.content.key === base.after && predecessor.detail.edit === undefined;
-    return isSeen ? { after: currentKey(predecessor) } : base;
+    if (!("after" in base)) return base;
+    if (predecessor === undefined) return known?.left?.key === base.after ? { version: known.left.version } : base;
+    const { edit } = predecessor.detail;
+    const resultKey = edit === undefined ? predecessor.content.key : edit.last?.key;
+    return resultKey === base.after ? { after: currentKey(predecessor) } : base;
   }
   if (predecessor !== undefined) return { after: currentKey(predecessor) };
   if ("version" in base && known !== undefined && base.version >= known.chainFrom && base.version < known.version)

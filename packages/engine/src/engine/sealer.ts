@@ -1,5 +1,7 @@
-import { planWindow } from "../core/window.ts";
-import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
+import type { EpochMs } from "@guardian-sync/protocol";
+import type { Capabilities } from "../core/handshake.ts";
+import { type Candidate, planWindow, type WindowPlan } from "../core/window.ts";
+import type { AccountTag, EntityTag, LaneRow, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import { isTombstone } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
@@ -9,7 +11,9 @@ import { packSealed } from "../format/index.ts";
 import { stampText } from "../queue/sealed-text.ts";
 import { type AsideDesk, park, putAside } from "./aside.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
-import { whyUnknown } from "./rendering.ts";
+import type { Registry } from "./definitions.ts";
+import { annihilate, type Folding, foldWindow, putMembers } from "./folding.ts";
+import { type KnownResult, whyUnknown } from "./rendering.ts";
 import { type Room, take } from "./taking.ts";
 import { wireIdsOf } from "./wire-ids.ts";
 
@@ -24,6 +28,8 @@ export type SealResult =
   | {
       readonly kind: "sealed";
       readonly records: readonly SendableRecord[];
+      /** How many have left the waiting ones: these, and what was folded into them. */
+      readonly left: number;
       /** Of the account, right after. */
       readonly revision: number;
     }
@@ -31,6 +37,9 @@ export type SealResult =
   | { readonly kind: "moved" }
   | { readonly kind: "wait"; readonly until: number }
   | { readonly kind: "nothing" };
+
+/** So many operations are looked at for one request. */
+const MAX_LOOK = 1000;
 
 /**
  * Takes the next operations in order and fixes their bytes: one durable transaction that renders, numbers and packs them,
@@ -58,33 +67,12 @@ async function decide(
   if (view.row.counts.pending < (request.atLeast ?? 0)) return { kind: "nothing" };
   const now = nowOf(context);
   const { registry } = context.settings;
-  const waiting = await view.inPhase(["ready"], 0, request.maxOperations);
-  // One that was put aside before its turn, and let go again, waits for it.
-  const ready = waiting.filter(({ seq }) => seq < view.global.head);
-  // Everything that waits below the head goes before everything at or beyond it.
-  const fresh = ready.length >= request.maxOperations ? [] : (await view.fresh(request.maxOperations - ready.length)).operations;
-  const window = [...ready, ...fresh];
-  if (window.length === 0) return { kind: "nothing" };
+  const look = await lookAhead(context, request, view, now);
+  if (look === undefined) return { kind: "nothing" };
+  const { window, holds, plan, folding } = look;
 
-  const [holds, receipts] = await Promise.all([view.lanes(window.map((operation) => operation.entityTag)), view.receiptsFor(window)]);
-  const plan = planWindow(
-    window.map((operation) => ({
-      seq: operation.seq,
-      entityTag: operation.entityTag,
-      isTombstone: isTombstone(operation),
-      isReadable: operation.readable,
-      isKnown: whyUnknown(context.settings.registry, operation.content, request.capabilities) === undefined,
-      isSettled: receipts.has(operation.seq),
-      // A copy of one that was ever sent may still arrive: it ends by the server's marker, not by the clock.
-      expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
-      dueAt: operation.row?.dueAt ?? 0,
-    })),
-    new Map([...holds].flatMap(([tag, lane]) => (lane.blockedBy === 0 ? [] : [[tag, lane.blockedBy] as const]))),
-    now,
-  );
-
-  const [bases, wireId] = await Promise.all([entityBases(view, window), wireIdsOf({ queue: context.queue, registry }, view, window)]);
-  const taken = take(registry, request, window, plan.steps, { bases, wireId }, now);
+  const [bases, wireId] = await Promise.all([knownResults(view, window), wireIdsOf({ queue: context.queue, registry }, view, window)]);
+  const taken = take(context, request, { window, steps: plan.steps, folding, bases, wireId });
   const head = headAfter(view, window, taken.looked);
   if (head !== view.global.head) change.putGlobalLane({ ...view.global, head });
   const [stamped, tombstones] = await Promise.all([
@@ -97,6 +85,7 @@ async function decide(
   const desk: AsideDesk = { change, hold, later };
   for (const one of taken.aside) putAside(context, desk, one, why);
   for (const one of taken.unrenderable) park(context, desk, one);
+  annihilate(context, change, taken.annihilated, later);
   if (taken.batch.length === 0)
     return plan.waitUntil === undefined || taken.looked > 0 ? { kind: "nothing" } : { kind: "wait", until: plan.waitUntil };
 
@@ -106,11 +95,12 @@ async function decide(
   change.putPack(pack);
   let opNumber = view.detail.nextOpNumber;
   const offset = view.detail.clockOffsetMs;
-  const records = taken.batch.map(({ operation, rendered }, packIndex) => {
+  let left = taken.annihilated.length;
+  const records = taken.batch.map(({ operation, rendered, members }, packIndex) => {
     const numbered = rendered.face === "sync";
     const isExpired = (operation.content.expiresAt ?? Number.POSITIVE_INFINITY) <= now;
     change.move(operation, "seal", {
-      ...(isExpired ? { detail: { ...operation.detail, cancelWanted: true } } : {}),
+      detail: isExpired ? { ...operation.detail, cancelWanted: true } : operation.detail,
       pack: { packId, packIndex },
       opNumber: numbered ? opNumber++ : 0,
       // Server time; 0 ("older than anything") while no offset was ever measured.
@@ -119,6 +109,8 @@ async function decide(
     later(() => {
       context.events.emit({ type: "sealed", operation: factsOf(operation) });
     });
+    putMembers(context, change, operation, members, later);
+    left += 1 + members.length;
     return {
       operation: change.after(operation),
       text: rendered.text,
@@ -126,7 +118,7 @@ async function decide(
     };
   });
   if (opNumber !== view.detail.nextOpNumber) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber });
-  return { kind: "sealed", records, revision: view.row.revision + 1 };
+  return { kind: "sealed", records, left, revision: view.row.revision + 1 };
 }
 
 /** The first seq that has still not been looked at. */
@@ -135,7 +127,64 @@ function headAfter(view: AccountView, window: readonly QueuedOperation[], looked
   return last === undefined ? view.global.head : ((last.seq + 1) as Seq);
 }
 
-async function entityBases(view: AccountView, window: readonly QueuedOperation[]): Promise<ReadonlyMap<EntityTag, EntityRow>> {
-  const tags = [...new Set(window.filter((operation) => operation.content.base !== undefined).map((operation) => operation.entityTag))];
-  return new Map((await view.entities(tags)).map((row) => [row.entityTag, row]));
+interface Look {
+  readonly window: readonly QueuedOperation[];
+  readonly holds: ReadonlyMap<EntityTag, LaneRow>;
+  readonly plan: WindowPlan;
+  readonly folding: Folding;
+}
+
+/** Reads as far as it takes to fill a request: what folds makes room for more. Undefined: nothing waits. */
+async function lookAhead(context: EngineContext, request: SealRequest, view: AccountView, now: EpochMs): Promise<Look | undefined> {
+  const { coalesce, registry } = context.settings;
+  // One more than goes: where it begins, those before it have ended.
+  let wanted = coalesce === false ? request.maxOperations : request.maxOperations + 1;
+  for (;;) {
+    const window = await view.waiting(wanted);
+    if (window.length === 0) return undefined;
+    const [holds, receipts] = await Promise.all([view.lanes(window.map((operation) => operation.entityTag)), view.receiptsFor(window)]);
+    const plan = planWindow(candidatesOf(window, registry, request.capabilities, receipts), blockers(holds), now);
+    const folding = foldWindow(context, request.capabilities, window, plan.steps);
+    const isEnough = folding.survivorOf.size === 0 || plan.steps.length - folding.survivorOf.size > request.maxOperations;
+    if (isEnough || window.length < wanted || wanted >= MAX_LOOK) return { window, holds, plan, folding };
+    wanted = Math.min(MAX_LOOK, wanted * 4);
+  }
+}
+
+/** The operations of a window as `planWindow` takes them. */
+export function candidatesOf(
+  window: readonly QueuedOperation[],
+  registry: Registry,
+  capabilities: Pick<Capabilities, "collections">,
+  receipts: ReadonlyMap<Seq, unknown>,
+): readonly Candidate[] {
+  return window.map((operation) => ({
+    seq: operation.seq,
+    entityTag: operation.entityTag,
+    isTombstone: isTombstone(operation),
+    isReadable: operation.readable,
+    isKnown: whyUnknown(registry, operation.content, capabilities) === undefined,
+    isSettled: receipts.has(operation.seq),
+    // A copy of one that was ever sent may still arrive: it ends by the server's marker, not by the clock.
+    expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
+    dueAt: operation.row?.dueAt ?? 0,
+  }));
+}
+
+export function blockers(holds: ReadonlyMap<EntityTag, LaneRow>): ReadonlyMap<EntityTag, Seq> {
+  return new Map([...holds].flatMap(([tag, lane]) => (lane.blockedBy === 0 ? [] : [[tag, lane.blockedBy as Seq] as const])));
+}
+
+/** What own operations left of the entities: for those that were written on top of it. */
+async function knownResults(view: AccountView, window: readonly QueuedOperation[]): Promise<ReadonlyMap<EntityTag, KnownResult>> {
+  const based = window.filter(({ content }) => content.base !== undefined);
+  const rows = await view.entities([...new Set(based.map(({ entityTag }) => entityTag))]);
+  const chained = new Set(based.flatMap(({ content, entityTag }) => ("after" in (content.base ?? {}) ? [entityTag] : [])));
+  const receipts = await view.receiptsOf(rows.filter(({ entityTag }) => chained.has(entityTag)).map(({ lastSeq }) => lastSeq));
+  return new Map(
+    rows.map((row) => {
+      const { key, version } = receipts.get(row.lastSeq) ?? {};
+      return [row.entityTag, key === undefined || version === undefined ? row : { ...row, left: { key, version } }];
+    }),
+  );
 }

@@ -133,7 +133,7 @@ export class Sender {
     if (sealing.kind === "moved") return { kind: "again" };
     if (sealing.kind === "wait") return waiting("backoff", Math.max(1, sealing.until - platform.clock.now()), platform.clock.now());
     if (sealing.kind === "nothing") return { kind: "blocked" };
-    this.onSealed?.(sealing.records.length);
+    this.onSealed?.(sealing.left);
     return (await this.#mayStart(mandate)) ?? this.#stream(mandate, errand, sealing.records);
   }
 
@@ -246,7 +246,7 @@ export class Sender {
     const behind = new Set<EntityTag>(underWay.map(({ operation }) => operation.entityTag));
     const sealing = await sealNext(this.#context, { account, lease, capabilities, ...limits, behind, atLeast: limits.maxOperations });
     if (sealing.kind !== "sealed") return undefined;
-    this.onSealed?.(sealing.records.length);
+    this.onSealed?.(sealing.left);
     return { records: sealing.records, revision: sealing.revision };
   }
 

@@ -1,4 +1,4 @@
-import { type Json, type JsonObject, MAX_LAST_ERROR_CHARS } from "@guardian-sync/protocol";
+import { type Base, type Json, type JsonObject, MAX_LAST_ERROR_CHARS } from "@guardian-sync/protocol";
 import { Fields } from "./fields.ts";
 
 /** Events of one operation that are remembered: the last of them. */
@@ -16,14 +16,17 @@ export interface HistoryEntry {
 
 /** An operation as it has to be sent now. */
 export interface Edit {
-  /** A CREATE that found its id taken goes on as an UPDATE. */
-  readonly type?: "UPDATE";
+  /** A CREATE that found its id taken goes on as an UPDATE; an UPDATE before a DELETE, as that. Absent: as it was made. */
+  readonly type?: "UPDATE" | "DELETE";
   readonly payload: Json;
-  readonly before?: JsonObject;
-  /** Absent, and `after` as well: without a condition. */
-  readonly baseVersion?: number;
-  /** The key of the own operation whose result it was made on. */
-  readonly after?: string;
+  readonly before?: Json;
+  /** Absent: without a condition. */
+  readonly base?: Base;
+  /**
+   * The last of the operations that were folded in: its place, its key as it was made, and when (epoch ms). Absent: nothing was, or
+   * a merge has made something else of them.
+   */
+  readonly last?: { readonly seq: number; readonly key: string; readonly at: number };
 }
 /** One field, with what each side holds. Absent: not there. */
 export interface DetailConflict {
@@ -58,8 +61,10 @@ export interface StateDetail {
   readonly archivedFrom?: "failed" | "parked" | "quarantined";
   /** Top-level fields that later edits of the entity have set since it failed; `everything`: it was deleted, or made anew. */
   readonly overtaken?: readonly string[] | "everything";
-  /** What it has become by merging with what somebody else wrote; the content is never changed. */
+  /** What it has become by merging with what somebody else wrote, or by folding later ones into it; the content is never changed. */
   readonly edit?: Edit;
+  /** How many operations are folded into this one: they end when it does. */
+  readonly members?: number;
   /** How often it was merged in a row. */
   readonly merges?: number;
   /** The fields that only a person can decide. */
@@ -73,7 +78,7 @@ export interface StateDetail {
 export function parseStateDetail(value: Json): StateDetail {
   const fields = new Fields(value, "The detail of an operation's state");
   for (const name of ["key", "lastError", "code"]) fields.optional(name, "string");
-  for (const name of ["status", "merges"]) fields.optional(name, "number");
+  for (const name of ["status", "merges", "members"]) fields.optional(name, "number");
   for (const name of ["rejected", "cancelWanted", "skewCorrected", "isEchoed"]) fields.optional(name, "boolean");
   for (const name of ["acked", "current", "edit"]) fields.optional(name, "object");
   fields.optionalTexts("supersedes");

@@ -79,8 +79,7 @@ describe("windows", () => {
     await queue.add("d", "e");
     await queue.headTo(3);
     const view = await queue.view();
-    expect(ids((await view.fresh(2)).operations)).toEqual(["c", "d"]);
-    expect((await view.fresh(2)).next).toBe(5);
+    expect(ids(await view.fresh(2))).toEqual(["c", "d"]);
     expect(ids((await view.from(1 as Seq, 50)).operations)).toEqual(["c", "d", "e"]);
   });
 
@@ -163,7 +162,7 @@ describe("what cannot be read", () => {
     await queue.add("a", "b");
     await queue.add("c");
     damageSegment(queue, 1);
-    const { operations } = await (await queue.view()).fresh(10);
+    const operations = await (await queue.view()).fresh(10);
     expect(operations.map(({ seq, readable, content }) => [seq, readable, content.type])).toEqual([
       [1, false, "UNREADABLE"],
       [2, false, "UNREADABLE"],
@@ -188,7 +187,7 @@ describe("what cannot be read", () => {
     const queue = await open();
     const strange = { ...queue.content("b"), key: "no uuid" as never };
     await queue.world.run(queue.append(queue.content("a"), strange, queue.content("c")));
-    const { operations } = await (await queue.view()).fresh(10);
+    const operations = await (await queue.view()).fresh(10);
     expect(operations.map(({ readable }) => readable)).toEqual([true, false, true]);
   });
 
@@ -251,7 +250,7 @@ describe("by id", () => {
     expect(await (await bob.view()).byId(content.id)).toBeUndefined();
     await ada.move(1 as Seq, "cancel_requested");
     expect(await (await bob.view()).byId(content.id)).toBeUndefined();
-    expect((await (await bob.view()).fresh(10)).operations).toEqual([]);
+    expect(await (await bob.view()).fresh(10)).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { stateOf } from "../core/lifecycle.ts";
+import { MAX_MEMBERS } from "../core/coalesce.ts";
 import { holdsEntity } from "../core/holds-entity.ts";
 import {
   type AccountDetail,
@@ -22,6 +23,8 @@ import type { OpenSegment, SegmentReader } from "./segment-reader.ts";
 /** Under global ordering one request is under way, so no more than two batches are ever sealed: that one, and the next. */
 export const MAX_SEALED = 1000;
 const TOMBSTONES_AT_ONCE = 100;
+/** Operations that are read at once in search of a few. */
+const LEAST_PAGE = 50;
 const NO_DETAIL: StateDetail = {};
 /** Where an operation may hold its entity back. */
 const HOLDING: readonly Phase[] = ["failed", "parked", "conflict", "quarantined"];
@@ -83,6 +86,12 @@ export class AccountView {
     return this.#join(await this.#reader.store.readStates({ account: this.account, phases: ["blocked"], blockedBy: seq, after: 0, limit }));
   }
 
+  /** Everything that is folded into it. */
+  async foldedInto(seq: Seq): Promise<readonly QueuedOperation[]> {
+    const query = { account: this.account, phases: ["folded"], blockedBy: seq, after: 0, limit: MAX_MEMBERS } as const;
+    return this.#join(await this.#reader.store.readStates(query));
+  }
+
   /** The first operation that holds the entity back, `except` aside. */
   async holderOf(entityTag: EntityTag, except: Seq): Promise<Seq | undefined> {
     for (let after: Seq | 0 = 0; ; ) {
@@ -130,17 +139,26 @@ export class AccountView {
     return found;
   }
 
-  /** Operations at or beyond the head that wait for their turn, in order; tombstones of ended ones included with their row. */
-  async fresh(limit: number): Promise<FreshWindow> {
+  /** What may go next, in order; tombstones of ended ones included with their row. Fewer than `limit` only when there are no more. */
+  async waiting(limit: number): Promise<readonly QueuedOperation[]> {
+    const { head } = this.global;
+    const query = { account: this.account, phases: ["ready"], after: 0, upTo: (head - 1) as Seq, limit } as const;
+    const ready = await this.#join(await this.#reader.store.readStates(query));
+    return ready.length >= limit ? ready : [...ready, ...(await this.fresh(limit - ready.length))];
+  }
+
+  /** Those of them at or beyond `from`: the head, unless told otherwise. */
+  async fresh(limit: number, from: Seq = this.global.head): Promise<readonly QueuedOperation[]> {
     const operations: QueuedOperation[] = [];
-    for (let from = this.global.head; ; ) {
-      const wanted = limit - operations.length;
-      const page = await this.from(from, wanted);
-      // With another row it is held, or has been looked at: the head fell back, by damage, and passes it again.
-      operations.push(...page.operations.filter((one) => one.row === null || one.phase === "ready" || isTombstone(one)));
-      if (page.operations.length < wanted || operations.length === limit) return { operations, next: page.next };
-      from = page.next;
+    for (let at = from; operations.length < limit; ) {
+      const wanted = at === from ? limit : Math.max(limit - operations.length, LEAST_PAGE);
+      const page = await this.from(at, wanted);
+      // With another row it has been dealt with: folded, or passed before the head fell back by damage.
+      operations.push(...page.operations.filter(({ phase }) => phase === "pending" || phase === "ready" || phase === "cancelled"));
+      if (page.operations.length < wanted) break;
+      at = page.next;
     }
+    return operations.slice(0, limit);
   }
 
   /**
@@ -227,6 +245,18 @@ export class AccountView {
     if (first === undefined || last === undefined) return found;
     for (const row of await this.#reader.store.readReceipts(this.account, { seqs: { from: first.seq, to: last.seq } })) {
       for (const receipt of await this.#receipts(row)) found.set(receipt.seq as Seq, receipt);
+    }
+    return found;
+  }
+
+  /** How these ended, as far as that is still known. */
+  async receiptsOf(seqs: readonly Seq[]): Promise<ReadonlyMap<Seq, Receipt>> {
+    const found = new Map<Seq, Receipt>();
+    for (const seq of seqs) {
+      if (found.has(seq)) continue;
+      for (const row of await this.#reader.store.readReceipts(this.account, { seqs: { from: seq, to: seq } })) {
+        for (const receipt of await this.#receipts(row)) found.set(receipt.seq as Seq, receipt);
+      }
     }
     return found;
   }

@@ -108,7 +108,7 @@ describe("the end of an operation", () => {
     });
     await queue.move(second, "cancel_requested");
     expect([...queue.world.disk.states.from(0)].map(({ seq, phase }) => [seq, phase])).toEqual([[2, "cancelled"]]);
-    expect((await (await queue.view()).fresh(10)).operations.map(({ seq, phase }) => [seq, phase])).toEqual([
+    expect((await (await queue.view()).fresh(10)).map(({ seq, phase }) => [seq, phase])).toEqual([
       [2, "cancelled"],
       [3, "pending"],
     ]);

@@ -45,6 +45,13 @@ export interface RowPatch {
   readonly isEchoed?: boolean;
 }
 
+/** One that others are folded into, and where it has got to. */
+interface Leader {
+  readonly operation: QueuedOperation;
+  readonly reached: State;
+  readonly receipt: RowPatch["receipt"];
+}
+
 const TERMINAL: ReadonlySet<State> = new Set<State>(["succeeded", "superseded", "cancelled"]);
 
 /** Collects what one decision changes, moves operations only along the life cycle, and keeps the counts in step. */
@@ -64,6 +71,8 @@ export class ChangeSet {
   #documents = new Map<EntityTag, EntityDocument>();
   #dropEntities: EntityTag[] = [];
   #receipts: (Receipt & { readonly seq: Seq })[] = [];
+  #leaders: Leader[] = [];
+  #endedMembers: { readonly operation: QueuedOperation; readonly receipt: Receipt }[] = [];
   #count: Partial<Record<Counter, number>> = {};
   #accountDetail: AccountDetail | undefined;
   #origin: OriginState | undefined;
@@ -160,9 +169,11 @@ export class ChangeSet {
     if (old?.packId && old.packId !== pack?.packId) this.#released.set(old.packId, (this.#released.get(old.packId) ?? 0) + 1);
 
     const ended = TERMINAL.has(to);
+    const isVerdict = from !== "acked" && (ended || to === "acked");
     if (ended) this.#settled.push(operation.seq);
+    if (isVerdict && (operation.detail.members ?? 0) > 0) this.#leaders.push({ operation, reached: to, receipt: patch.receipt });
     // It is the verdict that is written down, not the echo.
-    if (from !== "acked" && (ended || to === "acked")) {
+    if (isVerdict) {
       this.#receipts.push({
         seq: operation.seq,
         id: operation.content.id,
@@ -187,7 +198,7 @@ export class ChangeSet {
         account: this.account,
         phase: to === "pending" ? "ready" : to === "succeeded" || to === "superseded" ? "cancelled" : to,
         entityTag: operation.entityTag,
-        blockedBy: to === "blocked" ? (patch.blockedBy ?? old?.blockedBy ?? 0) : 0,
+        blockedBy: to === "blocked" || to === "folded" ? (patch.blockedBy ?? old?.blockedBy ?? 0) : 0,
         dueAt: patch.dueAt ?? 0,
         attempts: patch.attempts ?? old?.attempts ?? 0,
         backoffMs: patch.backoffMs ?? old?.backoffMs ?? 0,
@@ -216,6 +227,23 @@ export class ChangeSet {
     if (old === null) throw new RangeError(`operation ${operation.seq} has no state row to touch`);
     const { pack: _pack, receipt: _receipt, detail, ...columns } = patch;
     this.#states.set(operation.seq, { operation, row: { ...old, ...columns, detail: null }, detail: detail ?? operation.detail });
+  }
+
+  /** What has met its end here and has others folded into it: they end with it, by `endMember`. */
+  get leaders(): readonly Leader[] {
+    return this.#leaders;
+  }
+
+  /** Ends an operation that was folded into one that ends, with the same outcome. */
+  endMember(member: QueuedOperation, { reached, receipt }: Leader): void {
+    const event = reached === "cancelled" ? "cancelled" : reached === "superseded" ? "supersede" : "applied";
+    this.move(member, event, receipt === undefined ? {} : { receipt });
+    this.#endedMembers.push({ operation: member, receipt: this.#receipts.at(-1) as Receipt });
+  }
+
+  /** The folded ones that ended with their survivor. */
+  get endedMembers(): readonly { readonly operation: QueuedOperation; readonly receipt: Receipt }[] {
+    return this.#endedMembers;
   }
 
   /** The operations that this change takes out of the queue. */

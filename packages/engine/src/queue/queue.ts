@@ -4,6 +4,7 @@ import { type AccountDetail, accountTag, entityTag, openJson, parseAccountDetail
 import type { AccountRow, AccountTag, Clock, EntityTag, Fence, Hash, LaneRow, OpenedStore, Random, Seq } from "../ports/index.ts";
 import { AccountView } from "./account-view.ts";
 import { ChangeSet } from "./change-set.ts";
+import { endMembers } from "./end-members.ts";
 import { awaitsEcho } from "./feed-position.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { decodeOrigin, ORIGIN_KEY, type OriginState } from "./origin-state.ts";
@@ -139,6 +140,7 @@ export class DurableQueue {
       const view = await this.view(account);
       const change = new ChangeSet(account, this.#clock.now(), view.global.head, awaitsEcho(view.detail));
       await decide(view, change);
+      if (change.leaders.length > 0) await endMembers(view, change);
       if (change.isEmpty) return false;
       const result = await store.commit(await change.build(store.storeId, keys, view.row.revision, lease));
       if (!result.ok) continue;

@@ -217,9 +217,8 @@ test("Q7 long segments are read in pages", async () => {
   await queue.add(...Array.from({ length: 1200 }, () => "a"));
   await queue.hold("a", 1 as Seq);
   await queue.change(async (view, change) => {
-    const { operations, next } = await view.fresh(1200);
-    for (const operation of operations) change.move(operation, operation.seq === 1 ? "park" : "block", { blockedBy: 1 as Seq });
-    change.putGlobalLane({ ...view.global, head: next });
+    for (const operation of await view.fresh(1200)) change.move(operation, operation.seq === 1 ? "park" : "block", { blockedBy: 1 as Seq });
+    change.putGlobalLane({ ...view.global, head: 1201 as Seq });
   });
   const limits: number[] = [];
   const store = tappedStore(queue.world.store, {

@@ -42,7 +42,7 @@ export function isSendable(record: SealedRecord): record is SendableRecord {
   return record.text !== null && record.operation.readable;
 }
 
-/** What a merge made of it. Where it is shown, rendered or compared, that counts. */
+/** What a merge, or folding, made of it. Where it is shown, rendered or compared, that counts. */
 export function editedContent(content: OperationContent, edit: Edit | undefined): OperationContent {
   if (edit === undefined) return content;
   const { base: _base, before: _before, ...rest } = content;
@@ -51,7 +51,6 @@ export function editedContent(content: OperationContent, edit: Edit | undefined)
     ...(edit.type === undefined ? {} : { type: edit.type }),
     payload: edit.payload,
     ...(edit.before === undefined ? {} : { before: edit.before }),
-    ...(edit.after === undefined ? {} : { base: { after: edit.after } }),
-    ...(edit.baseVersion === undefined ? {} : { base: { version: edit.baseVersion } }),
+    ...(edit.base === undefined ? {} : { base: edit.base }),
   };
 }

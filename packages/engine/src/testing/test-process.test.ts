@@ -70,7 +70,7 @@ describe("a process of a test", () => {
   test("X1 a network that loses answers makes no second effect", async () => {
     world = new TestWorld({ seed: "losses" });
     world.faults = { answerLost: 0.3, resetAfter: 0.2, duplicate: 0.2, duplicateDelayMs: [0, 5000] };
-    const { engine } = await world.process();
+    const { engine } = await world.process({ coalesce: false });
     await world.enqueue(engine, ["CREATE a", "UPDATE a", "CREATE b", "UPDATE b", "DELETE a"]);
     expect(await world.drain(engine)).toEqual({ empty: true });
     expect(world.backend.appliedIds).toEqual(["a", "a", "b", "b", "a"]);

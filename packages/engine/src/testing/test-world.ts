@@ -81,9 +81,9 @@ export class TestWorld {
     return memoryStore({ disk: this.disk });
   }
 
-  /** One more engine on the disk, that nothing happens to but what the test does. */
+  /** One more engine on the disk, that nothing happens to but what the test does: it even sends one by one, unless `coalesce` is given. */
   async engine(options: TestEngineOptions = {}): Promise<SyncEngine> {
-    const engine = await this.#open(options, this.#platform(options.platform));
+    const engine = await this.#open({ coalesce: false, ...options }, this.#platform(options.platform));
     this.engines.push(engine);
     return engine;
   }
