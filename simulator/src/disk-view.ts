@@ -49,7 +49,7 @@ export async function viewOnDisk(device: Device, account: Account, recordOf: (id
       if (type === ADD && effectVersion !== null && below.version !== null && effectVersion <= below.version) {
         doubles.push(`operation ${id} (${phase}) is in version ${below.version} of ${key}, and is added to it once more`);
       }
-      shown.set(key, { ...below, value: onTop(below.value, type, payload) });
+      shown.set(key, { ...below, value: onTop(below.value, type, payload, content.before) });
     }
     if (operations.length < AT_ONCE) break;
     from = next;
@@ -58,12 +58,21 @@ export async function viewOnDisk(device: Device, account: Account, recordOf: (id
   return { shown, held, doubles };
 }
 
-function onTop(value: JsonObject | null, type: string, payload: Json): JsonObject | null {
+function onTop(value: JsonObject | null, type: string, payload: Json, before: Json | undefined): JsonObject | null {
   if (type === "DELETE") return null;
   if (!isJsonObject(payload)) return value;
   if (type === "CREATE") return payload;
-  if (type === "UPDATE") return value === null ? null : { ...value, ...payload };
+  if (type === "UPDATE") return value === null ? null : { ...value, ...payload, ...boardOnTop(value, payload, before) };
   const { input } = payload;
   if (!isJsonObject(input)) throw new TypeError(`an operation ${type} without input`);
   return { ...value, memo: input.memo ?? null, value: Number(value?.value ?? 0) + Number(input.by) };
+}
+
+/** The edit of a board whose user saw what was there: the tags it added go beside those of others, additions add up. */
+function boardOnTop(value: JsonObject, mine: JsonObject, before: Json | undefined): JsonObject {
+  if (!isJsonObject(before) || !Array.isArray(mine.tags) || !Array.isArray(value.tags)) return {};
+  const others = value.tags;
+  const seen: readonly Json[] = Array.isArray(before.tags) ? before.tags : [];
+  const score = Number(value.score ?? 0) + Number(mine.score ?? 0) - Number(before.score ?? 0);
+  return { tags: [...others, ...mine.tags.filter((tag) => !seen.includes(tag) && !others.includes(tag))], score };
 }
