@@ -6,6 +6,7 @@ import type { AccountTag, Phase, Seq } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import { type DeskContext, factsOf, nowOf } from "./context.ts";
 import { statusInQueue } from "./outcome-of.ts";
+import { letGoBehind, takeBack } from "./cancel.ts";
 import { resend } from "./resend.ts";
 import { type Page, pageOf } from "./page.ts";
 import { finishReleases, release } from "./releasing.ts";
@@ -39,6 +40,7 @@ export interface Selection {
 const AT_ONCE = 100;
 const FAILED: readonly Phase[] = ["failed", "parked"];
 const KEPT: ReadonlySet<string> = new Set(["failed", "parked", "archived", "conflict", "quarantined"]);
+const WAITING: ReadonlySet<string> = new Set(["pending", "ready", "blocked"]);
 const MAX_EVENT_CHARS = 200;
 
 /** The operations that failed or were parked, and what a person can do about them. Nothing here loses one without a record. */
@@ -63,7 +65,7 @@ export class FailedList {
 
   /**
    * Tries again. After a definite rejection with a new key, which names the old one; of unknown outcome with the old key
-   * and the same bytes. Resolves with how many will be tried.
+   * and the same bytes. Of a group all are tried again, or none while one of them cannot be. Resolves with how many will be tried.
    */
   retry(selection: Selection): Promise<number> {
     return this.#each(FAILED, selection, async (operation, { view, change }) => {
@@ -78,7 +80,7 @@ export class FailedList {
         change.move(operation, "manual_retry", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: 0, detail });
       }
       if (!(await release(view, change, operation))) this.#unfinished = true;
-    });
+    }, { isWhole: true });
   }
 
   /** Puts aside, with everything kept. */
@@ -113,8 +115,13 @@ export class FailedList {
       ["failed", "parked", "archived", "conflict", "quarantined"],
       selection,
       async (operation, { view, change, later }) => {
-        change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
-        if (!(await release(view, change, operation))) this.#unfinished = true;
+        const isWaiting = WAITING.has(operation.phase);
+        // A member of the group that waits: a copy of it may be under way, and then only a marker stops that.
+        if (isWaiting && !(await takeBack(this.#context, view, change, operation, "its group was discarded"))) return;
+        if (!isWaiting) {
+          change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
+          if (!(await release(view, change, operation))) this.#unfinished = true;
+        }
         later.push(() => {
           const told = { ...statusInQueue(operation), state: "cancelled" as const };
           this.#context.watchers.tell(operation.content.id, {
@@ -124,6 +131,7 @@ export class FailedList {
           this.#context.events.emit({ type: "cancelled", operation: factsOf(operation) });
         });
       },
+      { alsoIn: WAITING },
     );
   }
 
@@ -166,6 +174,12 @@ export class FailedList {
         readonly later: (() => void)[];
       },
     ) => Promise<void>,
+    group: {
+      /** Members of its group that are in one of these go with it. */
+      readonly alsoIn?: ReadonlySet<string>;
+      /** Not unless all of its group can. */
+      readonly isWhole?: boolean;
+    } = {},
   ): Promise<number> {
     const { queue } = this.#context;
     const account = this.#account();
@@ -173,18 +187,22 @@ export class FailedList {
     let done = 0;
     // One transaction each: a list of a million never waits in memory, and one that cannot move does not stop the rest.
     for (const seq of chosen) {
-      let moved = false;
+      let moved = 0;
       let later: (() => void)[] = [];
       await queue.change(account, undefined, async (view, change) => {
-        moved = false;
+        moved = 0;
         later = [];
         const [operation] = await view.bySeq([seq]);
         if (operation === undefined || operation.phase === "pending" || !phases.includes(operation.phase)) return;
-        await act(operation, { view, change, later });
-        moved = true;
+        const members = await view.membersOf(operation);
+        if (group.isWhole === true && members.some(({ phase }) => KEPT.has(phase) && !phases.includes(phase as Phase))) return;
+        const chosenToo = members.filter(({ phase }) => group.alsoIn?.has(phase) === true || phases.includes(phase as Phase));
+        if (await letGoBehind(view, change, chosenToo)) this.#unfinished = true;
+        for (const member of chosenToo) await act(change.after(member), { view, change, later });
+        moved = chosenToo.length;
       });
-      if (!moved) continue;
-      done += 1;
+      if (moved === 0) continue;
+      done += moved;
       for (const tell of later) tell();
       this.#wake();
     }

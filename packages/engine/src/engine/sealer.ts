@@ -1,5 +1,7 @@
+import { standingOf } from "../core/holds-entity.ts";
+import { stateOf } from "../core/lifecycle.ts";
 import { planWindow } from "../core/window.ts";
-import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
+import type { AccountTag, EntityRow, EntityTag, Phase, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import { isTombstone } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
@@ -9,6 +11,7 @@ import { packSealed } from "../format/index.ts";
 import { stampText } from "../queue/sealed-text.ts";
 import { type AsideDesk, park, putAside } from "./aside.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
+import { readParents } from "./parents.ts";
 import { isKnownType } from "./rendering.ts";
 import { type Room, take } from "./taking.ts";
 
@@ -59,10 +62,15 @@ async function decide(
   const ready = await view.inPhase(["ready"], 0, request.maxOperations);
   // Everything that waits below the head goes before everything at or beyond it.
   const fresh = ready.length >= request.maxOperations ? [] : (await view.fresh(request.maxOperations - ready.length)).operations;
-  const window = [...ready, ...fresh];
+  const window = await withWholeGroups(view, [...ready, ...fresh]);
   if (window.length === 0) return { kind: "nothing" };
 
-  const [holds, receipts] = await Promise.all([view.lanes(window.map((operation) => operation.entityTag)), view.receiptsFor(window)]);
+  const [holds, receipts, parents, elsewhere] = await Promise.all([
+    view.lanes(window.map((operation) => operation.entityTag)),
+    view.receiptsFor(window),
+    readParents(view, window),
+    membersElsewhere(view, window),
+  ]);
   const plan = planWindow(
     window.map((operation) => ({
       seq: operation.seq,
@@ -74,12 +82,16 @@ async function decide(
       // A copy of one that was ever sent may still arrive: it ends by the server's marker, not by the clock.
       expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
       dueAt: operation.row?.dueAt ?? 0,
+      isCreate: operation.content.type === "CREATE",
+      groupId: operation.content.groupId,
+      ...parents.get(operation.seq)?.facts,
+      ...(elsewhere.has(operation.content.groupId) ? { waitsFor: elsewhere.get(operation.content.groupId) } : {}),
     })),
     new Map([...holds].flatMap(([tag, lane]) => (lane.blockedBy === 0 ? [] : [[tag, lane.blockedBy] as const]))),
     now,
   );
 
-  const taken = take(context.settings.registry, request, window, plan.steps, await entityBases(view, window), now);
+  const taken = take(context.settings.registry, request, window, plan.steps, { bases: await entityBases(view, window), parents }, now);
   const head = headAfter(view, window, taken.looked);
   if (head !== view.global.head) change.putGlobalLane({ ...view.global, head });
   const [stamped, tombstones] = await Promise.all([
@@ -87,8 +99,9 @@ async function decide(
     view.tombstonesBelow(head),
   ]);
   for (const seq of tombstones) change.dropTombstone(seq);
-  const hold = (operation: QueuedOperation): void => change.hold(operation, holds.get(operation.entityTag));
-  const desk: AsideDesk = { change, hold, later };
+  const hold: AsideDesk["hold"] = (holder) => change.hold(holder, holds.get(holder.entityTag));
+  const lostParents: AsideDesk["lostParents"] = ({ seq }) => parents.get(seq)?.gone ?? [];
+  const desk: AsideDesk = { change, hold, later, lostParents };
   for (const one of taken.aside) putAside(context, desk, one);
   for (const one of taken.unrenderable) park(context, desk, one);
   if (taken.batch.length === 0)
@@ -121,6 +134,34 @@ async function decide(
   });
   if (opNumber !== view.detail.nextOpNumber) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber });
   return { kind: "sealed", records, revision: view.row.revision + 1 };
+}
+
+/** The members of the last group that the window cuts off: they follow it in the queue. */
+async function withWholeGroups(view: AccountView, window: readonly QueuedOperation[]): Promise<readonly QueuedOperation[]> {
+  const last = window.at(-1);
+  const place = last?.content.groupPlace;
+  if (last === undefined || place === undefined || place.index === place.size - 1) return window;
+  const members = await view.membersOf(last);
+  return [...window, ...members.filter(({ seq, phase }) => seq > last.seq && (phase === "ready" || phase === "pending"))];
+}
+
+/** What groups of the window wait for that have a member elsewhere: blocked, parked, in conflict, or nobody can read it. */
+async function membersElsewhere(view: AccountView, window: readonly QueuedOperation[]): Promise<ReadonlyMap<string | undefined, Seq>> {
+  const here = new Set(window.map(({ seq }) => seq));
+  const waits = new Map<string | undefined, Seq>();
+  const seen = new Set<string>();
+  for (const operation of window) {
+    const { groupId, groupPlace } = operation.content;
+    if (groupId === undefined || groupPlace === undefined || seen.has(groupId)) continue;
+    seen.add(groupId);
+    const first = operation.seq - groupPlace.index;
+    const isWhole = Array.from({ length: groupPlace.size }, (_, index) => here.has((first + index) as Seq)).every(Boolean);
+    if (isWhole) continue;
+    const absent = (await view.membersOf(operation)).filter(({ seq, phase }) => !here.has(seq) && phase !== "pending");
+    const away = absent.find(({ phase }) => standingOf(stateOf(phase as Phase)) === "holds");
+    if (away !== undefined) waits.set(groupId, away.row?.blockedBy || away.seq);
+  }
+  return waits;
 }
 
 /** The first seq that has still not been looked at. */

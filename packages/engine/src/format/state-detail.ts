@@ -62,6 +62,8 @@ export interface StateDetail {
   readonly conflicts?: readonly DetailConflict[];
   /** What stood on the server instead, by the answer that made it a conflict. Without `data`: it was too long. */
   readonly current?: { readonly version: number; readonly data?: JsonObject | null };
+  /** Ids of operations that it depended on and that ended without effect, or that nobody knows any more: a retry goes without them. */
+  readonly lostParents?: readonly string[];
   readonly data?: Json;
 }
 
@@ -73,6 +75,7 @@ export function parseStateDetail(value: Json): StateDetail {
   for (const name of ["rejected", "cancelWanted", "skewCorrected", "isEchoed"]) fields.optional(name, "boolean");
   for (const name of ["acked", "current", "edit"]) fields.optional(name, "object");
   fields.optionalTexts("supersedes");
+  fields.optionalTexts("lostParents");
   const conflicts = fields.get("conflicts");
   if (conflicts !== undefined && !Array.isArray(conflicts)) fields.fail("conflicts");
   const history = fields.get("history");
