@@ -17,6 +17,8 @@ export {
 export type { ConflictedField, ConflictedOperation, Resolution, ServerDocument } from "./engine/conflicts.ts";
 export type { SyncEvent, SyncEventType } from "./engine/events.ts";
 export type { KeptOperation, Selection } from "./engine/failed.ts";
+export type { Dependency } from "./engine/dependencies.ts";
+export type { GroupMember, OperationGroup, RunMember } from "./engine/group.ts";
 export type { EnqueueInput, RunOptions } from "./engine/intake.ts";
 export type { EntityView, ListedEntity } from "./engine/live-view.ts";
 export { Operation, type OperationStatus, type Settled, type VerdictKind } from "./engine/operation.ts";
