@@ -53,7 +53,8 @@ export class App {
     const engine = await createEngine(
       {
         ...options,
-        backend: { baseUrl: ORIGIN, session: (request) => home.session(request) },
+        // Groups can be asked for before the server was ever met.
+        backend: { baseUrl: ORIGIN, session: (request) => home.session(request), minimumLevel: 4 },
         entities: [note, counter, board] as never,
         operations: [add] as never,
       },
@@ -143,10 +144,54 @@ export class App {
     this.#heard(records, this.#engine.enqueueMany(plain.map((intent) => this.#input(intent))));
   }
 
+  /** All of them take effect, or none. */
+  doAsGroup(intents: readonly Intent[]): void {
+    const records = intents.map((intent) => this.#record(intent));
+    for (const record of records) record.group = records;
+    try {
+      const members = intents.map((intent) =>
+        intent.type === ADD ? { run: add as never, input: intent.payload as never } : this.#input(intent),
+      );
+      const { operations, stored } = this.#engine.group(members);
+      for (const [index, operation] of operations.entries()) this.#home.world.operations.named(records[index] as Enqueued, operation.id);
+      this.#heard(
+        records,
+        stored.then(() => operations),
+      );
+    } catch (error) {
+      this.#refused(records, error);
+    }
+  }
+
+  /** Each depends on the one before it. */
+  doAsChain(intents: readonly Intent[]): void {
+    const plain = intents.filter(({ type }) => type !== ADD);
+    if (plain.length === 0) return;
+    const records = plain.map((intent) => this.#record(intent));
+    for (const [index, record] of records.entries()) record.parents = records.slice(Math.max(0, index - 1), index);
+    const inputs = plain.map((intent, index) => ({ ...this.#input(intent), ...(index === 0 ? {} : { dependsOn: [index - 1] }) }));
+    this.#heard(records, this.#engine.enqueueMany(inputs));
+  }
+
+  /** Only when something that was asked for earlier has taken effect. */
+  doAfter(intent: Intent, random: SeededRandom): void {
+    const parents = this.#own.length === 0 ? [] : [random.pick(this.#own.slice(-6)), random.pick(this.#own)];
+    const dependsOn = parents.map(({ operation }) => operation);
+    const record = this.#record(intent);
+    record.parents = parents.map((parent) => parent.record);
+    if (intent.type === ADD) this.#run(intent, record, dependsOn);
+    else
+      this.#heard(
+        [record],
+        this.#engine.enqueue({ ...this.#input(intent), dependsOn }).then((operation) => [operation]),
+      );
+  }
+
   cancelOne(random: SeededRandom): void {
     if (this.#own.length === 0) return;
     const { record, operation } = random.pick(this.#own.slice(-8));
     record.meddled = true;
+    for (const member of record.group) member.meddled = true;
     const name = shortName(record);
     this.#do(`cancel of ${name}`, async () => {
       const isCertain = await operation.cancel();
@@ -229,9 +274,9 @@ export class App {
     return type === "DELETE" ? facts : { ...facts, payload: { ...payload } };
   }
 
-  #run(intent: Intent, record: Enqueued): void {
+  #run(intent: Intent, record: Enqueued, dependsOn: readonly Operation[] = []): void {
     try {
-      const operation = this.#engine.run(add as never, intent.payload as never);
+      const operation = this.#engine.run(add as never, intent.payload as never, { dependsOn });
       this.#home.world.operations.named(record, operation.id);
       this.#heard(
         [record],
@@ -253,7 +298,9 @@ export class App {
 
   #meddle(id: string): void {
     const record = this.#home.world.operations.withId(id);
-    if (record !== undefined) record.meddled = true;
+    if (record === undefined) return;
+    record.meddled = true;
+    for (const member of record.group) member.meddled = true;
   }
 
   #heard(records: readonly Enqueued[], told: Promise<readonly Operation[]>): void {

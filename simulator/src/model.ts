@@ -1,7 +1,7 @@
 import type { NetworkFault } from "guardian-sync/testing";
 
 /** What is promised, by its number in the laws. */
-export type Invariant = "INV1" | "INV2" | "INV3" | "INV4" | "INV5" | "INV6" | "INV7" | "INV8" | "INV9" | "determinism" | "errors";
+export type Invariant = "INV1" | "INV2" | "INV3" | "INV4" | "INV5" | "INV6" | "INV7" | "INV8" | "INV9" | "INV10" | "determinism" | "errors";
 
 export interface Violation {
   readonly invariant: Invariant;
@@ -106,12 +106,19 @@ export interface Enqueued {
   meddled: boolean;
   /** Its author was looking at the view when it was written. */
   watched: boolean;
+  /** All members of its group, itself included; empty without one. */
+  group: readonly Enqueued[];
+  /** What has to be applied before it. */
+  parents: readonly Enqueued[];
   /** Keys under which it was seen on the wire. */
   readonly keys: Set<string>;
   /** What the server answered about it, whether or not that arrived: `outcome status`. */
   readonly answers: Set<string>;
   /** Its changes in the server's feed. */
   effects: number;
+  /** Counts the server's effects, and its commits: those that brought its own, 0 before. */
+  effectOrder: number;
+  effectCommit: number;
   /** The version of its entity that it made, with its effect. */
   effectVersion: number | null;
 }

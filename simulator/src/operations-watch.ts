@@ -24,6 +24,7 @@ export class OperationsWatch {
   readonly #contents = new Map<string, string>();
   /** Operations on each device's disk, by account tag: what its counter `enqueued` has to say. */
   readonly #durable = new Map<string, Map<string, number>>();
+  #effects = 0;
   readonly #nextSeq = new Map<string, number>();
   readonly #ofEntity = new Map<string, readonly Enqueued[]>();
   readonly #byMarker = new Map<string, Enqueued>();
@@ -48,6 +49,10 @@ export class OperationsWatch {
       | "touched"
       | "meddled"
       | "watched"
+      | "group"
+      | "parents"
+      | "effectOrder"
+      | "effectCommit"
       | "keys"
       | "answers"
       | "effects"
@@ -67,6 +72,10 @@ export class OperationsWatch {
       touched: false,
       meddled: false,
       watched: false,
+      group: [],
+      parents: [],
+      effectOrder: 0,
+      effectCommit: 0,
       keys: new Set(),
       answers: new Set(),
       effects: 0,
@@ -140,14 +149,16 @@ export class OperationsWatch {
   }
 
   withdrawn(record: Enqueued): void {
-    record.withdrawn = true;
-    if (record.effects > 0) this.#report("INV2", `operation ${record.id} had taken effect and was cancelled for certain`);
+    for (const member of asked(record)) {
+      member.withdrawn = true;
+      if (member.effects > 0) this.#report("INV2", `operation ${member.id} had taken effect and was cancelled for certain`);
+    }
   }
 
   /** A person had it tried again. */
   touched(id: string): void {
     const record = this.#byId.get(id);
-    if (record !== undefined) record.touched = true;
+    for (const member of record === undefined ? [] : asked(record)) member.touched = true;
   }
 
   /** Nobody hears any more what its calls came to. */
@@ -232,18 +243,23 @@ export class OperationsWatch {
   }
 
   /** A change that the server committed. */
-  effect(operationId: string | null, version: number | null = null): Enqueued | undefined {
+  effect(operationId: string | null, version: number | null = null, commit = 0): Enqueued | undefined {
     const record = operationId === null ? undefined : this.#byId.get(operationId);
     if (record === undefined) {
       this.#report("INV2", `the server committed an effect of operation ${operationId ?? "(none)"}, which nobody enqueued`);
       return undefined;
     }
     if (record.into !== null) this.#report("INV2", `operation ${record.id} took effect by itself, and is folded into ${record.into.id}`);
+    this.#effects += 1;
     // The effect of one is that of all that are in it.
     for (const one of [record, ...(this.#members.get(record) ?? [])]) {
       one.effects += 1;
       one.effectVersion = version;
+      one.effectOrder = this.#effects;
+      one.effectCommit = commit;
     }
+    if (record.group.some(({ effectCommit }) => effectCommit !== 0 && effectCommit !== commit))
+      this.#report("INV10", `the group of operation ${record.id} took effect in two parts`);
     const { id, effects, seq, device, account, touched } = record;
     if (effects > 1) this.#report("INV2", `operation ${id} took effect ${effects} times`);
     if (record.withdrawn) this.#report("INV2", `operation ${id} was cancelled for certain and took effect`);
@@ -313,6 +329,22 @@ export class OperationsWatch {
     }
   }
 
+  /** What was asked for together, or one after the other, against what the server did. */
+  judgeTogether(record: Enqueued, final: FinalState): void {
+    const { id, effects, group, parents, touched, effectOrder } = record;
+    const wasSo = [...record.answers].some((answer) => DONE_BEFORE.test(answer));
+    const isApplied = final.state === "applied" || final.state === "acked";
+    if (effects === 0 && !(isApplied && wasSo) && group.some((member) => member.effects > 0))
+      this.#report("INV10", `operation ${id} is ${final.state} without effect, and another member of its group took effect`);
+    if (effects === 0 || touched) return;
+    for (const parent of parents) {
+      const isDone = parent.effects > 0 || [...parent.answers].some((answer) => DONE_BEFORE.test(answer));
+      if (!isDone) this.#report("INV10", `operation ${id} took effect without operation ${parent.id}, which it depends on`);
+      else if (parent.effects > 0 && parent.effectOrder > effectOrder && !parent.touched)
+        this.#report("INV10", `operation ${id} took effect before operation ${parent.id}, which it depends on`);
+    }
+  }
+
   /** Two verdicts of one operation must not contradict each other, unless a person asked again. */
   judgeVerdict(record: Enqueued, final: FinalState): void {
     const { id, verdict, touched } = record;
@@ -323,4 +355,9 @@ export class OperationsWatch {
       this.#report("INV2", `operation ${id} settled as ${verdict}, and is ${final.state} now`);
     }
   }
+}
+
+/** What is asked of one member of a group is asked of all. */
+function asked(record: Enqueued): readonly Enqueued[] {
+  return record.group.length === 0 ? [record] : record.group;
 }

@@ -265,6 +265,7 @@ class Run {
             isKnown = true;
             world.operations.judge(record, final);
             world.operations.judgeVerdict(record, final);
+            world.operations.judgeTogether(record, final);
           });
           await this.#runUntil(() => isKnown);
           if (!isKnown) world.report("INV9", `${process.label} does not answer about operation ${record.id}`);

@@ -11,6 +11,8 @@ export interface SeenOperation {
   readonly payload: Json;
   readonly base?: Json;
   readonly supersedes?: readonly string[];
+  readonly group?: string;
+  readonly depends_on?: readonly string[];
   readonly op_number?: number;
   readonly cancelled?: true;
 }

@@ -127,6 +127,19 @@ export class Workload {
     } else if (draw < 0.3) {
       const intents = Array.from({ length: random.integer(2, 12) }, () => this.#intent(device.name));
       process.act("tap", (app) => (random.chance(0.3) ? app.doTogether(intents) : app.doAll(intents)));
+    } else if (draw < 0.4) {
+      const intents = Array.from({ length: random.integer(2, 5) }, () =>
+        random.chance(0.5) ? this.#fresh(0.1) : this.#intent(device.name),
+      );
+      process.act("tap", (app) => app.doAsGroup(intents));
+    } else if (draw < 0.46) {
+      const intents = Array.from({ length: random.integer(2, 5) }, () =>
+        random.chance(0.7) ? this.#fresh(0.3) : this.#intent(device.name),
+      );
+      process.act("tap", (app) => app.doAsChain(intents));
+    } else if (draw < 0.54) {
+      const intent = this.#intent(device.name);
+      process.act("tap", (app) => app.doAfter(intent, random));
     } else {
       const intent = this.#intent(device.name);
       process.act("tap", (app) => app.doAll([intent]));
@@ -144,6 +157,14 @@ export class Workload {
     const [by, marker] = [this.#random.integer(1, 1000), this.#text()];
     const payload = { id: entityId, by, memo: marker };
     return { type: ADD, entityType: "counter", entityId, payload, marker, baseVersion: null, expiresInMs: null, by };
+  }
+
+  /** A note of its own, which nobody else knows: only what it is asked for with decides whether it comes to be. */
+  #fresh(refused: number): Intent {
+    const [entityId, marker] = [this.#newId(), this.#text()];
+    const title = this.#random.chance(refused) ? `${REFUSED_TITLE} ${marker}` : marker;
+    const facts = { type: "CREATE", entityType: "note", baseVersion: null, expiresInMs: null, by: 0 } as const;
+    return { ...facts, entityId, marker, payload: { id: entityId, title, edits: 0 } };
   }
 
   #noteIntent(note: { readonly id: string; life: Life }): Intent {

@@ -64,6 +64,7 @@ export class World {
   /** The latest request of each device that has arrived. */
   readonly #arrived = new Map<string, number>();
   requests = 0;
+  #commits = 0;
 
   constructor({ seed, machinery, mutant, keepLog }: WorldOptions) {
     this.seed = seed;
@@ -125,9 +126,10 @@ export class World {
 
   #committed(changes: readonly CommittedChange[], request: HttpRequest): void {
     const sender = this.#sent.get(request)?.sender;
+    this.#commits += 1;
     for (const { seq, clientId, operationId, version } of changes) {
       this.journal.write("server", `commits change ${seq} by operation ${short(operationId ?? "none")}`);
-      this.operations.effect(operationId, version);
+      this.operations.effect(operationId, version, this.#commits);
       if (sender !== undefined && clientId !== null) this.senders.effect(clientId, sender);
     }
   }

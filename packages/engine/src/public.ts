@@ -16,7 +16,9 @@ export {
 } from "./engine/definitions.ts";
 export type { ConflictedField, ConflictedOperation, Resolution, ServerDocument } from "./engine/conflicts.ts";
 export type { SyncEvent, SyncEventType } from "./engine/events.ts";
+export type { Dependency } from "./engine/dependencies.ts";
 export type { Selection } from "./engine/failed.ts";
+export type { GroupMember, OperationGroup, RunMember } from "./engine/group.ts";
 export type { EnqueueInput, RunOptions } from "./engine/intake.ts";
 export type { KeptFilter, KeptOperation } from "./engine/kept.ts";
 export type { EntityView, ListedEntity } from "./engine/live-view.ts";

@@ -5,6 +5,7 @@ import { newKeyPerTry } from "./keys.ts";
 import type { Mutant } from "./mutant.ts";
 import { ignoresRetryAfter } from "./patience.ts";
 import { appliesAgainOnReload } from "./reload.ts";
+import { childDoesNotWait, splitsGroups } from "./together.ts";
 import { cursorBySequence, noVersionGuard, retireBeforeEcho } from "./view.ts";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -19,6 +20,8 @@ export const MUTANTS: readonly Mutant[] = [
   retireBeforeEcho,
   cursorBySequence,
   noVersionGuard,
+  splitsGroups,
+  childDoesNotWait,
 ];
 
 export function mutantNamed(name: string): Mutant | undefined {

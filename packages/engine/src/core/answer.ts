@@ -28,6 +28,8 @@ export interface SentOperation {
   readonly key: string;
   /** `CREATE`, `UPDATE`, `DELETE` or a declared name, which on 404 and 410 counts as an update. */
   readonly type: string;
+  /** Members of a group share their request, and its fate. */
+  readonly groupId?: string | undefined;
   /** The route's own rows, before the table. */
   readonly overrides?: readonly OutcomeRow[];
 }
@@ -101,7 +103,7 @@ export type Judgement =
 export function judgeExchange(exchange: Exchange, sent: SentRequest, redact: Redact): Judgement {
   if (exchange.kind === "answer") return sent.face === "sync" ? judgeSync(exchange, sent, redact) : judgeRest(exchange, sent, redact);
   const { failure, detail } = exchange;
-  const isBatch = sent.face === "sync" && sent.operations.length > 1;
+  const isBatch = sent.face === "sync" && !isOneUnit(sent.operations);
   const isSilence = failure === "timeout" || failure === "reset";
   return {
     kind: "request",
@@ -116,12 +118,18 @@ function judgeSync(answer: Answer, { operations, echo }: SentRequest & { face: "
   const read = readEnvelope(answer, (value, path) => parseOpsResponse(value, keys, path), echo);
   const found = findingOf(factsOf(answer, read, true), { error: read.error, note: noteOf(answer), redact });
   if (found.step === "succeed" && read.data !== undefined) return judgeResults(read.data, operations, redact);
-  const [only] = operations.length === 1 ? operations : [];
-  const finding = aboutRequest(found, only === undefined);
-  const verdict = only === undefined ? undefined : verdictOf(only, finding);
-  return verdict === undefined || verdict.event === "retry_later"
-    ? faultOf(finding, answer, only === undefined)
-    : { kind: "operations", results: [verdict] };
+  const isBatch = !isOneUnit(operations);
+  const finding = aboutRequest(found, isBatch);
+  const results = isBatch ? [] : operations.map((operation) => verdictOf(operation, finding));
+  return results.length === 0 || results.some(({ event }) => event === "retry_later")
+    ? faultOf(finding, answer, isBatch)
+    : { kind: "operations", results };
+}
+
+/** It cannot be made smaller: one operation, or one group. */
+export function isOneUnit(operations: readonly { readonly groupId?: string | undefined }[]): boolean {
+  const [first] = operations;
+  return operations.length === 1 || (first?.groupId !== undefined && operations.every(({ groupId }) => groupId === first.groupId));
 }
 
 /** What only a result can say; of a whole request it answers something else. */

@@ -60,20 +60,28 @@ export type Batch =
  * How many of the candidates, from the front, go into the next request: at least one (or one whole group), whatever the
  * bounds say, because a request that the server refuses as too large is answered, and one that is never sent is not.
  */
-export function takeBatch(candidates: readonly BatchCandidate[], state: Pick<BatchState, "operations">, limits: BatchLimits): Batch {
-  const roomBytes = limits.maxBytes - ENVELOPE_BYTES;
+export function takeBatch(
+  candidates: readonly BatchCandidate[],
+  state: Pick<BatchState, "operations"> & Partial<BatchState>,
+  limits: BatchLimits,
+): Batch {
+  const roomBytes = Math.min(state.maxBytes ?? limits.maxBytes, limits.maxBytes) - ENVELOPE_BYTES;
   let count = 0;
   let bytes = 0;
   for (const unit of unitsOf(candidates)) {
     const isGroup = candidates[count]?.groupId !== undefined;
-    if (isGroup && count === 0 && (unit.count > limits.maxOperations || unit.bytes > roomBytes))
-      return { kind: "group_too_large", count: unit.count };
+    if (isGroup && count === 0 && !fitsOneRequest(unit, limits)) return { kind: "group_too_large", count: unit.count };
     if (count > 0 && (unit.alone || count + unit.count > state.operations || bytes + unit.bytes > roomBytes)) break;
     count += unit.count;
     bytes += unit.bytes;
     if (unit.alone) break;
   }
   return { kind: "take", count };
+}
+
+/** `bytes`: of the texts of its members. The bounds are those that do not rise again by themselves. */
+export function fitsOneRequest({ count, bytes }: { readonly count: number; readonly bytes: number }, limits: BatchLimits): boolean {
+  return count <= limits.maxOperations && bytes <= limits.maxBytes - ENVELOPE_BYTES;
 }
 
 interface Unit {

@@ -34,6 +34,7 @@ block               blocked      -            -            !          !         
 release             -            pending      -            !          !            !            !            !            !            !          !          !          !
 seal                sealed       !            !            !          !            !            !            !            !            !          !          !          !
 expire              cancelled    cancelled    -            -          -            -            -            -            -            -          -          -          -
+orphan              failed       failed       !            !          !            !            !            !            !            !          !          !          !
 quarantine          quarantined  quarantined  quarantined  -          quarantined  quarantined  quarantined  -            -            -          -          -          -
 restore_definition  -            -            !            !          !            pending      !            !            !            !          !          !          !
 fold                folded       folded       !            !          !            !            !            !            !            !          !          !          !

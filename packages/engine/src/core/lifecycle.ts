@@ -54,6 +54,8 @@ const OTHER_EVENTS = [
   "release",
   "seal",
   "expire",
+  /** What it depends on ended without effect, so it cannot have one. */
+  "orphan",
   "quarantine",
   /** The definition of a parked type is registered again. */
   "restore_definition",
@@ -93,7 +95,7 @@ function row<const E extends readonly Event[]>(events: E, cell: Cell): Readonly<
 const NOT_SENT: Readonly<Record<VerdictEvent, Cell>> = { ...row(VERDICT_EVENTS, "illegal"), echo: "ignore" };
 /** Verdicts that come after the end say it again. */
 const TOLD: Readonly<Record<VerdictEvent, Cell>> = row(VERDICT_EVENTS, "ignore");
-const QUEUE_EVENTS = ["block", "release", "seal", "restore_definition", "fold", "annihilate"] as const;
+const QUEUE_EVENTS = ["block", "release", "orphan", "seal", "restore_definition", "fold", "annihilate"] as const;
 const RESTORES = ["restore_failed", "restore_parked", "restore_quarantined"] as const;
 const DECISIONS = ["supersede", "manual_retry", "resend", "resolve", "discard", "archive", ...RESTORES] as const;
 /** Races of a person, a clock or a damaged file against the end: too late, and no fault. */
@@ -112,6 +114,7 @@ export const TRANSITIONS: Readonly<Record<State, Row>> = {
     release: "ignore",
     seal: to("sealed"),
     expire: to("cancelled"),
+    orphan: to("failed"),
     quarantine: to("quarantined"),
     restore_definition: "ignore",
     fold: to("folded"),
@@ -129,6 +132,7 @@ export const TRANSITIONS: Readonly<Record<State, Row>> = {
     release: to("pending"),
     seal: "illegal",
     expire: to("cancelled"),
+    orphan: to("failed"),
     quarantine: to("quarantined"),
     restore_definition: "ignore",
     fold: to("folded"),

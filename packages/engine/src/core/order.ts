@@ -14,6 +14,8 @@ export interface OrderedOperation {
   readonly blockedBy?: Seq | 0;
   /** Operations that have to be applied first. */
   readonly dependsOn?: readonly Seq[];
+  /** Waits for this one, whatever the window shows. */
+  readonly waitsFor?: Seq;
   /** Members go together or not at all, and stand side by side. */
   readonly groupId?: string;
 }
@@ -92,6 +94,7 @@ function blockerOf(
   for (const member of members) {
     const by = held.get(member.entityTag);
     if (by !== undefined && by < member.seq) return by;
+    if (member.waitsFor !== undefined) return member.waitsFor;
     for (const seq of member.dependsOn ?? []) {
       const root = waiting.get(seq);
       if (root !== undefined && root !== LATE) return root;

@@ -1,11 +1,12 @@
 import type { EpochMs } from "@guardian-sync/protocol";
-import type { Judgement, OperationVerdict, RequestFault } from "./answer.ts";
+import { isOneUnit, type Judgement, type OperationVerdict, type RequestFault } from "./answer.ts";
 import { type BackoffPolicy, retryDelayMs } from "./backoff.ts";
 import type { Finding } from "./finding.ts";
 
 /** What is known of one operation of a request when its answer is settled. */
 export interface InFlight {
   readonly key: string;
+  readonly groupId?: string | undefined;
   readonly attempts: number;
   readonly policy: BackoffPolicy;
   /** A request with this key went out before: a refusal may come from a world in which it had already been applied. */
@@ -105,9 +106,12 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
   let stuck: { readonly index: number; readonly verdict: OperationVerdict } | undefined;
   let ask: Settlement["ask"];
   let engineFault: Finding | undefined;
+  const stuckGroups = groupsToRetry(input.operations, results);
   results.forEach((verdict, index) => {
     if (verdict.step === "mismatch") engineFault = verdict;
     if (verdict.event === "retry_later") stuck ??= { index, verdict };
+    // The others of its group stay sealed with it: they go again together.
+    else if (stuckGroups.has(input.operations[index]?.groupId)) return;
     // Skipped behind one that stays sealed: nothing before it left the sequence, so its number and its seal hold.
     else if (verdict.event === "unseal" && stuck !== undefined) return;
     else if (mustAsk(verdict, input.operations[index])) ask = { index, verdict };
@@ -116,9 +120,11 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
   const told = { moves, ...(ask === undefined ? {} : { ask }), ...(engineFault === undefined ? {} : { engineFault }) };
   if (stuck === undefined) return { ...told, failed: false, batch: "grow", breaker: "success" };
 
-  const operation = input.operations[stuck.index] as InFlight;
-  const alone = results.length === 1;
+  const alone = isOneUnit(input.operations);
+  // Of a group the first is charged: it is the one that is looked at before the group goes again.
+  const charged = alone ? 0 : stuck.index;
   const fault: RequestFault = { ...stuck.verdict, kind: "request", halve: !alone, chargeIfReachable: false };
+  const operation = input.operations[charged] as InFlight;
   const inner = settleFault({ ...input, operations: [operation] }, alone ? fault : { ...fault, burnsAttempt: false });
   const { moves: _none, charge: certain, chargeIfReachable, ...rest } = inner;
   // The origin has just answered about it: nothing more has to be asked.
@@ -127,9 +133,14 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
   return {
     ...told,
     ...rest,
-    ...(charge === undefined ? {} : { charge: { ...charge, index: stuck.index } }),
+    ...(charge === undefined ? {} : { charge: { ...charge, index: charged } }),
     batch: alone ? rest.batch : "halve",
   };
+}
+
+function groupsToRetry(operations: readonly InFlight[], results: readonly OperationVerdict[]): ReadonlySet<string | undefined> {
+  const groups = results.flatMap(({ event }, index) => (event === "retry_later" ? [operations[index]?.groupId] : []));
+  return new Set(groups.filter((groupId) => groupId !== undefined));
 }
 
 /** A refusal that is not the ledger's, after an earlier request with the key, proves nothing yet. */
@@ -141,7 +152,7 @@ function mustAsk(verdict: OperationVerdict, operation: InFlight | undefined): bo
 function settleFault(input: SettlementInput, fault: RequestFault): Settlement {
   const first = input.operations[0];
   const policy = first?.policy ?? input.policy ?? FALLBACK_POLICY;
-  const alone = input.operations.length === 1 ? first : undefined;
+  const alone = isOneUnit(input.operations) ? first : undefined;
   const { retryAfterMs } = fault;
   const delay = (attempt: number): number => retryDelayMs({ policy, attempt, retryAfterMs, draws: input.draws });
   const code = fault.code ?? "INTERNAL_ERROR";

@@ -1,5 +1,7 @@
 import type { SyncErrorCode } from "@guardian-sync/protocol";
-import type { AccountTag } from "../ports/index.ts";
+import { holdsEntity } from "../core/holds-entity.ts";
+import type { AccountTag, Seq } from "../ports/index.ts";
+import { MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
 import type { QueuedOperation } from "../queue/records.ts";
@@ -7,12 +9,15 @@ import { type EngineContext, factsOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
 import type { Settled } from "./operation.ts";
 import type { PutAside } from "./taking.ts";
+import { openBehind } from "./unsealing.ts";
 
 /** Where what is put aside is written down, and who hears of it once that is on disk. */
 export interface AsideDesk {
   readonly change: ChangeSet;
-  readonly hold: (operation: QueuedOperation) => void;
+  readonly hold: (holder: Pick<QueuedOperation, "seq" | "entityTag">) => void;
   readonly later: (tell: () => void) => void;
+  /** Ids of what an operation depended on, and that is gone. */
+  readonly lostParents: (operation: QueuedOperation) => readonly string[];
 }
 
 /** Takes an operation out of the way of those behind it. */
@@ -54,7 +59,18 @@ export function putAside(
       return;
     case "block":
       change.move(operation, "block", { blockedBy: step.by });
+      // What comes behind it waits with it, also where it waits for an operation of another entity.
+      hold({ seq: step.by, entityTag: operation.entityTag });
       return;
+    case "orphan":
+      orphan(context, desk, operation);
+      return;
+    case "lose": {
+      const gone = desk.lostParents(operation);
+      const problem = `nobody knows any more what became of operation ${gone.join(", ")}, which it depends on; retry it without, or discard it`;
+      park(context, desk, { operation, code: "DEPENDENCY_FAILED", problem, lostParents: gone });
+      return;
+    }
     case "park":
       park(context, desk, { operation, code: "UNKNOWN_TYPE", problem: whyUnknown(operation) });
       return;
@@ -78,6 +94,7 @@ interface Unrenderable {
   readonly operation: QueuedOperation;
   readonly code: SyncErrorCode;
   readonly problem: string;
+  readonly lostParents?: readonly string[];
 }
 
 function tellEnd(context: EngineContext, operation: QueuedOperation, state: "applied" | "cancelled", settled: Settled): void {
@@ -85,10 +102,38 @@ function tellEnd(context: EngineContext, operation: QueuedOperation, state: "app
   context.watchers.tell(operation.content.id, { state, attempts, nextAttemptAt: null, lastError: null, settled });
 }
 
-/** It cannot go on as it is, and nobody but a person, or a new version of the app, can help. */
-export function park(context: EngineContext, { change, hold, later }: AsideDesk, { operation, code, problem }: Unrenderable): void {
+/** It can have no effect, because what it depends on has none: failed, for a person to see. A retry goes without what is gone. */
+function orphan(context: EngineContext, { change, hold, later, lostParents }: AsideDesk, operation: QueuedOperation): void {
+  const code = "DEPENDENCY_FAILED";
+  const gone = lostParents(operation);
+  const problem =
+    gone.length === 0
+      ? "another member of its group cannot take effect, and a group is applied whole or not at all"
+      : `operation ${gone.join(", ")}, which it depends on, was cancelled, discarded or replaced`;
   const lastError = errorText(code, undefined, problem);
-  change.move(operation, "park", { detail: { ...operation.detail, code, lastError } });
+  const state = change.move(operation, "orphan", { detail: { ...operation.detail, code, lastError, ...withLost(operation, gone) } });
+  if (holdsEntity(state, operation.content.type)) hold(operation);
+  later(() => {
+    const attempts = operation.row?.attempts ?? 0;
+    context.events.emit({ type: "failed", operation: factsOf(operation), attempts, code });
+    context.events.emit({ type: "rolledback", operation: factsOf(operation) });
+    const settled = { verdict: "failed", code, message: lastError } as const;
+    context.watchers.tell(operation.content.id, { state: "failed", attempts, nextAttemptAt: null, lastError, settled });
+  });
+}
+
+function withLost({ detail }: QueuedOperation, gone: readonly string[] = []): { readonly lostParents?: readonly string[] } {
+  return gone.length === 0 ? {} : { lostParents: [...new Set([...(detail.lostParents ?? []), ...gone])] };
+}
+
+/** It cannot go on as it is, and nobody but a person, or a new version of the app, can help. */
+export function park(
+  context: EngineContext,
+  { change, hold, later }: Omit<AsideDesk, "lostParents">,
+  { operation, code, problem, lostParents }: Unrenderable,
+): void {
+  const lastError = errorText(code, undefined, problem);
+  change.move(operation, "park", { detail: { ...operation.detail, code, lastError, ...withLost(operation, lostParents) } });
   hold(operation);
   later(() => {
     const attempts = operation.row?.attempts ?? 0;
@@ -103,7 +148,10 @@ export function park(context: EngineContext, { change, hold, later }: AsideDesk,
   });
 }
 
-/** Sealed operations that cannot be read any more: nobody can say what was sent, so a person has to look. */
+/**
+ * Sealed operations that cannot be read any more: nobody can say what was sent, so a person has to look. What is left of their groups
+ * is not sent without them, and what depends on them waits.
+ */
 export async function quarantineSealed(
   context: EngineContext,
   account: AccountTag,
@@ -118,6 +166,25 @@ export async function quarantineSealed(
       change.move(operation, "quarantine", { detail: { ...operation.detail, code: "UNREADABLE", lastError } });
       change.hold(operation, holds.get(operation.entityTag));
     }
+    const damaged = new Set(operations.map(({ seq }) => seq));
+    const left = (await view.inPhase(["sealed"], 0, MAX_SEALED)).filter((one) => !damaged.has(one.seq) && isMemberWith(damaged, one));
+    const lanes = await view.lanes(left.map(({ entityTag }) => entityTag));
+    for (const operation of left) {
+      const code = "OUTCOME_UNKNOWN";
+      const lastError = errorText(code, undefined, "what was sent with it as one group cannot be read any more; look at the documents");
+      change.move(operation, "park", { detail: { ...operation.detail, code, lastError } });
+      change.hold(operation, lanes.get(operation.entityTag));
+    }
+    const gone = [...operations, ...left];
+    const except = new Set(gone.map(({ seq }) => seq));
+    await openBehind(context, view, change, { all: false, entities: [], ids: gone.map(({ content }) => content.id), except });
   });
   for (const operation of operations) context.events.emit({ type: "quarantined", operation: factsOf(operation) });
+}
+
+/** Of a damaged operation nothing can be read: its place in the queue says to which group it belongs. */
+function isMemberWith(damaged: ReadonlySet<Seq>, { seq, content: { groupPlace } }: QueuedOperation): boolean {
+  if (groupPlace === undefined) return false;
+  const first = seq - groupPlace.index;
+  return [...damaged].some((one) => one >= first && one < first + groupPlace.size);
 }

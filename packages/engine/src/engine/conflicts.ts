@@ -74,21 +74,24 @@ export class ConflictList {
     if (found === undefined || !("operation" in found)) return false;
     const { seq } = found.operation;
     let told: () => void = () => undefined;
+    let ended: readonly QueuedOperation[] = [];
     const wrote = await queue.change(account, undefined, async (view, change) => {
       const [operation] = await view.bySeq([seq]);
       if (operation?.phase !== "conflict") return;
       const documents = await view.documents([operation.entityTag]);
       const edit =
         resolution === "theirs" ? undefined : editOf(operation, resolution, newest(operation, documents.get(operation.entityTag)));
-      if (edit === undefined) change.move(operation, "supersede", { receipt: { outcome: "superseded" } });
-      else change.move(operation, "resolve", { firstSendAt: 0, detail: this.#reopened(operation, edit) });
       // One that holds more than a transaction lets go is finished when the engine opens again, or by the next decision.
       await release(view, change, operation);
+      // Theirs stays: of a group nothing is applied, then.
+      ended = edit === undefined ? await view.membersOf(operation) : [];
+      if (edit !== undefined) change.move(operation, "resolve", { firstSendAt: 0, detail: this.#reopened(operation, edit) });
+      else for (const member of ended) change.move(change.after(member), "supersede", { receipt: { outcome: "superseded" } });
       told = () => {
         const choice = typeof resolution === "string" ? resolution : "merged";
         events.emit({ type: "resolved", operation: factsOf(operation), choice, by: "person" });
-        if (edit === undefined)
-          watchers.tell(operation.content.id, { ...statusInQueue(operation), state: "superseded", settled: { verdict: "superseded" } });
+        for (const member of ended)
+          watchers.tell(member.content.id, { ...statusInQueue(member), state: "superseded", settled: { verdict: "superseded" } });
       };
     });
     if (!wrote) return false;

@@ -9,6 +9,7 @@ import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import { type DeskContext, factsOf, nowOf } from "./context.ts";
 import { isMeant, type KeptFilter, keptOf, type KeptOperation } from "./kept.ts";
 import { statusInQueue } from "./outcome-of.ts";
+import { letGoBehind, takeBack } from "./cancel.ts";
 import { resend } from "./resend.ts";
 import { type Page, pageOf } from "./page.ts";
 import { finishReleases, release } from "./releasing.ts";
@@ -23,6 +24,7 @@ export interface Selection extends KeptFilter {
 const AT_ONCE = 100;
 const FAILED: readonly Phase[] = ["failed", "parked"];
 const STAYS: ReadonlySet<string> = new Set(["failed", "parked", "archived", "conflict", "quarantined"]);
+const WAITING: ReadonlySet<string> = new Set(["pending", "ready", "blocked"]);
 const MAX_EVENT_CHARS = 200;
 
 /** The operations that failed or were parked, and what a person can do about them. Nothing here loses one without a record. */
@@ -55,32 +57,40 @@ export class FailedList {
   /**
    * Tries again. After a definite rejection with a new key, which names the old one, and without the fields that later edits have set
    * since: when nothing is left, it settles as superseded. Of unknown outcome with the old key and the same bytes. Of what could not be
-   * read only what can be by now. Resolves with how many were dealt with.
+   * read only what can be by now. Of a group all are tried again, or none while one of them cannot be. Resolves with how many were dealt
+   * with.
    */
   retry(selection: Selection): Promise<number> {
-    return this.#each(withQuarantined(selection), selection, async (operation, { view, change, later }) => {
-      const now = nowOf(this.#context);
-      if (operation.phase === "quarantined" && !(await isReadable(view, operation))) return false;
-      const rest = operation.row?.packId ? ({ kind: "all" } as const) : restOf(operation.content, operation.detail.overtaken);
-      if (rest.kind === "nothing") {
-        change.move(operation, "supersede", { receipt: { outcome: "superseded" } });
+    return this.#each(
+      withQuarantined(selection),
+      selection,
+      async (operation, { view, change, later }) => {
+        const now = nowOf(this.#context);
+        if (operation.phase === "quarantined" && !(await isReadable(view, operation))) return false;
+        // A group is tried as it was made.
+        const isWhole = operation.row?.packId || operation.content.groupId !== undefined;
+        const rest = isWhole ? ({ kind: "all" } as const) : restOf(operation.content, operation.detail.overtaken);
+        if (rest.kind === "nothing") {
+          change.move(operation, "supersede", { receipt: { outcome: "superseded" } });
+          if (!(await release(view, change, operation))) this.#unfinished = true;
+          later.push(() => this.#tellSuperseded(operation));
+          return true;
+        }
+        const oldKey = currentKey(operation);
+        const { lastError: _error, code: _code, status: _status, rejected: _rejected, overtaken: _overtaken, ...kept } = operation.detail;
+        const history = this.#history(operation, "retried", selection, oldKey);
+        if (operation.row?.packId) {
+          await resend(view, change, operation, { firstSendAt: now, detail: { ...kept, history } });
+        } else {
+          const edit = rest.kind === "some" ? { edit: without(operation, rest.payload) } : {};
+          const key = this.#context.queue.newUuid();
+          const detail = { ...kept, ...edit, history, key, supersedes: [...(kept.supersedes ?? []), oldKey] };
+          change.move(operation, "manual_retry", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: 0, detail });
+        }
         if (!(await release(view, change, operation))) this.#unfinished = true;
-        later.push(() => this.#tellSuperseded(operation));
-        return true;
-      }
-      const oldKey = currentKey(operation);
-      const { lastError: _error, code: _code, status: _status, rejected: _rejected, overtaken: _overtaken, ...kept } = operation.detail;
-      const history = this.#history(operation, "retried", selection, oldKey);
-      if (operation.row?.packId) {
-        await resend(view, change, operation, { firstSendAt: now, detail: { ...kept, history } });
-      } else {
-        const edit = rest.kind === "some" ? { edit: without(operation, rest.payload) } : {};
-        const key = this.#context.queue.newUuid();
-        const detail = { ...kept, ...edit, history, key, supersedes: [...(kept.supersedes ?? []), oldKey] };
-        change.move(operation, "manual_retry", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: 0, detail });
-      }
-      if (!(await release(view, change, operation))) this.#unfinished = true;
-    });
+      },
+      { isWhole: true },
+    );
   }
 
   /** Puts aside, with everything kept. */
@@ -115,8 +125,13 @@ export class FailedList {
       ["failed", "parked", "archived", "conflict", "quarantined"],
       selection,
       async (operation, { view, change, later }) => {
-        change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
-        if (!(await release(view, change, operation))) this.#unfinished = true;
+        const isWaiting = WAITING.has(operation.phase);
+        // A member of the group that waits: a copy of it may be under way, and then only a marker stops that.
+        if (isWaiting && !(await takeBack(this.#context, view, change, operation, "its group was discarded"))) return;
+        if (!isWaiting) {
+          change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
+          if (!(await release(view, change, operation))) this.#unfinished = true;
+        }
         later.push(() => {
           const told = { ...statusInQueue(operation), state: "cancelled" as const };
           this.#context.watchers.tell(operation.content.id, {
@@ -126,6 +141,7 @@ export class FailedList {
           this.#context.events.emit({ type: "cancelled", operation: factsOf(operation) });
         });
       },
+      { alsoIn: WAITING },
     );
   }
 
@@ -176,6 +192,12 @@ export class FailedList {
       },
       // `false`: it stays as it is.
     ) => Promise<boolean | void>,
+    group: {
+      /** Members of its group that are in one of these go with it. */
+      readonly alsoIn?: ReadonlySet<string>;
+      /** Not unless all of its group can. */
+      readonly isWhole?: boolean;
+    } = {},
   ): Promise<number> {
     const { queue } = this.#context;
     const account = this.#account();
@@ -183,17 +205,21 @@ export class FailedList {
     let done = 0;
     // One transaction each: a list of a million never waits in memory, and one that cannot move does not stop the rest.
     for (const seq of chosen) {
-      let moved = false;
+      let moved = 0;
       let later: (() => void)[] = [];
       await queue.change(account, undefined, async (view, change) => {
-        moved = false;
+        moved = 0;
         later = [];
         const [operation] = await view.bySeq([seq]);
         if (operation === undefined || operation.phase === "pending" || !phases.includes(operation.phase)) return;
-        moved = (await act(operation, { view, change, later })) !== false;
+        const members = await view.membersOf(operation);
+        if (group.isWhole === true && members.some(({ phase }) => STAYS.has(phase) && !phases.includes(phase as Phase))) return;
+        const chosenToo = members.filter(({ phase }) => group.alsoIn?.has(phase) === true || phases.includes(phase as Phase));
+        if (await letGoBehind(view, change, chosenToo)) this.#unfinished = true;
+        for (const member of chosenToo) if ((await act(change.after(member), { view, change, later })) !== false) moved += 1;
       });
-      if (!moved) continue;
-      done += 1;
+      if (moved === 0) continue;
+      done += moved;
       for (const tell of later) tell();
       this.#wake();
     }

@@ -39,7 +39,9 @@ export function foldWindow(
       resultKey: detail.edit?.last?.key ?? content.key,
       // Global order is one lane; past other entities, each is its own.
       lane: coalesce === "entity" ? entityTag : "",
-      isFree: step.do === "send" && operation.readable && !wasSent(operation) && detail.cancelWanted !== true,
+      // A group goes as it was made.
+      isFree:
+        step.do === "send" && operation.readable && !wasSent(operation) && detail.cancelWanted !== true && content.groupId === undefined,
       members: detail.members ?? 0,
       rules: context.settings.registry.rulesOf(entityType),
       isReplacing: chooseFace({ type, entityType, capabilities, hasRequest: true }) === "sync",

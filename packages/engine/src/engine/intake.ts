@@ -16,6 +16,8 @@ import { checkPayload, PAYLOAD_LIMITS } from "../core/payload.ts";
 import type { OperationContent } from "../format/index.ts";
 import { type AnyOperation, type EntityRef, PLAIN_TYPES, type PlainType, type StandardSchema } from "./definitions.ts";
 import type { EngineContext } from "./context.ts";
+import { type Dependency, dependencyIds } from "./dependencies.ts";
+import type { GroupMember } from "./group.ts";
 import { validated } from "./validated.ts";
 
 /** A plain write: CREATE carries the whole document, UPDATE a patch of top-level fields, DELETE nothing. */
@@ -30,11 +32,14 @@ export interface EnqueueInput {
   /** Given up when it was never sent by then. Epoch ms. */
   readonly expiresAt?: number;
   readonly traceId?: string;
+  /** What has to be applied first. In `enqueueMany` and `group` a number is the place of an earlier input. */
+  readonly dependsOn?: readonly Dependency[];
 }
 export interface RunOptions {
   readonly baseVersion?: number;
   readonly expiresAt?: number;
   readonly traceId?: string;
+  readonly dependsOn?: readonly Dependency[];
 }
 
 /** An entity as it is shown, and what that is: a version of the server's, or the result of an own operation. */
@@ -66,7 +71,19 @@ export class Intake {
     this.#newId = uuidV7Maker(() => context.queue.newUuid());
   }
 
-  plain(input: EnqueueInput): Prepared {
+  /** One call: nothing is refused when all are prepared. */
+  many(inputs: readonly GroupMember[]): readonly Prepared[] {
+    const ids: OperationId[] = [];
+    return inputs.map((input) => {
+      const isRun = typeof input === "object" && input !== null && "run" in input;
+      const prepared = isRun ? this.declared(input.run, input.input, input, ids) : this.plain(input, ids);
+      ids.push(prepared.content.id);
+      return prepared;
+    });
+  }
+
+  /** `earlier`: ids of the inputs before it in the same call. */
+  plain(input: EnqueueInput, earlier: readonly OperationId[] = []): Prepared {
     if (typeof input !== "object" || input === null) throw invalid("enqueue needs an object: { type, entityType, entityId, payload }");
     const { type, entityType } = input;
     if (!PLAIN_TYPES.has(type)) {
@@ -88,11 +105,11 @@ export class Intake {
     if (type === "CREATE" && schema !== undefined) validate(schema, checked.value, `${type} ${entityType}`);
     const ref = { entityType, entityId };
     const against = type === "CREATE" ? undefined : this.#against(ref, checked.value, input);
-    const content = this.#content(type, 1, ref, checked.value, input, against);
+    const content = this.#content(type, 1, ref, checked.value, input, against, earlier);
     return { content, payloadText: checked.text, patch: checked.value as JsonObject | null };
   }
 
-  declared(definition: AnyOperation, input: unknown, options: RunOptions): Prepared {
+  declared(definition: AnyOperation, input: unknown, options: RunOptions, earlier: readonly OperationId[] = []): Prepared {
     const known = this.#context.settings.registry.operations.get(definition?.name);
     if (known === undefined || known !== definition) {
       throw new SyncError(
@@ -117,7 +134,8 @@ export class Intake {
     const payload = { input: copied, patch };
     const payloadText = `{"input":${checked.text},"patch":${checkedPatch.text}}`;
     const against = this.#against(ref, patch, options);
-    return { content: this.#content(name, definition.version, ref, payload, options, against), payloadText, patch };
+    const content = this.#content(name, definition.version, ref, payload, options, against, earlier);
+    return { content, payloadText, patch };
   }
 
   /** A path parameter that is missing now is missing for ever: refused here, before anything is queued. */
@@ -163,6 +181,7 @@ export class Intake {
     payload: Json,
     options: RunOptions,
     against: Pick<OperationContent, "base" | "before"> = {},
+    earlier: readonly OperationId[] = [],
   ): OperationContent {
     const { platform, queue } = this.#context;
     const now = platform.clock.now();
@@ -174,6 +193,7 @@ export class Intake {
       throw invalid(`expiresAt must be in milliseconds since the epoch, got ${expiresAt}`);
     if (traceId !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(traceId))
       throw invalid("traceId must be a lowercase UUID");
+    const dependsOn = dependencyIds(`${type} ${ref.entityType}`, options.dependsOn, earlier);
     const content: OperationContent = {
       id,
       type,
@@ -187,11 +207,12 @@ export class Intake {
       createdAt: now,
       ...against,
     };
-    if (baseVersion === undefined && expiresAt === undefined) return content;
+    if (baseVersion === undefined && expiresAt === undefined && dependsOn === undefined) return content;
     return {
       ...content,
       ...(baseVersion === undefined ? {} : { base: { version: baseVersion } }),
       ...(expiresAt === undefined ? {} : { expiresAt: expiresAt as EpochMs }),
+      ...(dependsOn === undefined ? {} : { dependsOn }),
     };
   }
 }

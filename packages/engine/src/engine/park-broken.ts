@@ -1,6 +1,6 @@
 import type { AccountTag, Seq } from "../ports/index.ts";
 import type { QueuedOperation } from "../queue/records.ts";
-import { park } from "./aside.ts";
+import { type AsideDesk, park } from "./aside.ts";
 import type { EngineContext } from "./context.ts";
 
 const WAITS: ReadonlySet<QueuedOperation["phase"]> = new Set<QueuedOperation["phase"]>(["pending", "ready", "blocked"]);
@@ -20,7 +20,7 @@ export async function parkBroken(
     const [operation] = await view.bySeq([seq]);
     if (operation === undefined || !WAITS.has(operation.phase)) return;
     const holds = await view.lanes([operation.entityTag]);
-    const hold = ({ entityTag }: QueuedOperation): void => change.hold(operation, holds.get(entityTag));
+    const hold: AsideDesk["hold"] = (holder) => change.hold(holder, holds.get(holder.entityTag));
     const { type, version } = operation.content;
     const what = error instanceof Error ? error.name : typeof error;
     const problem = `the apply of "${type}" version ${version} threw ${what} on the document as it is now; mend it and retry the operation, or discard it`;

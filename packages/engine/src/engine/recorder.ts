@@ -2,20 +2,21 @@ import { isJsonObject, type JsonObject, type SyncErrorCode } from "@guardian-syn
 import type { OperationVerdict } from "../core/answer.ts";
 import { fold } from "../core/fold.ts";
 import type { State } from "../core/lifecycle.ts";
-import { holdsEntity } from "../core/holds-entity.ts";
+import { holdsEntity, standingOf } from "../core/holds-entity.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
-import type { DetailConflict, Edit, EntityDocument, Receipt } from "../format/index.ts";
+import type { DetailConflict, EntityDocument, Receipt } from "../format/index.ts";
 import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
-import { currentKey, type QueuedOperation, type SendableRecord } from "../queue/records.ts";
+import type { QueuedOperation, SendableRecord } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
 import { liveOf } from "./live-of.ts";
 import { noteOvertaken } from "./note-overtaken.ts";
 import { settledByReceipt, statusInQueue } from "./outcome-of.ts";
 import type { OperationStatus } from "./operation.ts";
+import { openBehind, unseal } from "./unsealing.ts";
 
 export interface Recording {
   readonly account: AccountTag;
@@ -210,30 +211,6 @@ async function knownEntities(
   return new Map(rows.map((row) => [row.entityTag, row]));
 }
 
-/**
- * A definite "not applied": rendered anew under a new key, which names the old one, because a copy of the old may still arrive.
- * One that is to be cancelled goes again, too: only the server's marker stops such a copy.
- */
-function unseal(context: EngineContext, change: ChangeSet, operation: QueuedOperation, merged?: OperationVerdict["edit"]): State {
-  const oldKey = currentKey(operation);
-  const { delayMs = 0, ...edit } = merged ?? {};
-  const { merges = 0 } = operation.detail;
-  return change.move(operation, "unseal", {
-    firstSendAt: 0,
-    ...(delayMs > 0 ? { dueAt: nowOf(context) + delayMs } : {}),
-    detail: {
-      ...operation.detail,
-      ...(merged === undefined ? {} : { edit: edit as Edit, merges: merges + 1 }),
-      key: context.queue.newUuid(),
-      supersedes: [...(operation.detail.supersedes ?? []), oldKey],
-      history: [
-        ...(operation.detail.history ?? []),
-        { at: nowOf(context), event: merged === undefined ? "unsealed" : "merged", key: oldKey },
-      ].slice(-20),
-    },
-  });
-}
-
 async function holdIfNeeded(view: AccountView, change: ChangeSet, operation: QueuedOperation, state: State): Promise<void> {
   if (!holdsEntity(state, operation.content.type)) return;
   change.hold(operation, (await view.lanes([operation.entityTag])).get(operation.entityTag));
@@ -242,7 +219,7 @@ async function holdIfNeeded(view: AccountView, change: ChangeSet, operation: Que
 /**
  * Something left the sequence without consuming its number, so nothing behind it can have been executed: what is sealed behind the
  * request is opened, too. It would otherwise go before the ones that this answer has just opened. And what is sealed behind one that
- * now holds its entity has to wait for it like everything else of that entity.
+ * now holds its entity has to wait for it like everything else of that entity, and so has what depends on one without effect.
  */
 async function unsealBehind(
   context: EngineContext,
@@ -254,17 +231,17 @@ async function unsealBehind(
 ): Promise<void> {
   const isBroken = settlement.moves.some(({ verdict }) => !verdict.consumesNumber && verdict.event !== "park");
   const isNumbered = [...sent.values()].some(({ row }) => (row?.opNumber ?? 0) > 0);
-  const held = new Set<EntityTag>();
+  const entities = new Set<EntityTag>();
+  const ids = new Set<string>();
   for (const [seq, state] of moved) {
     const operation = sent.get(seq);
-    if (operation !== undefined && holdsEntity(state, operation.content.type)) held.add(operation.entityTag);
+    if (operation === undefined) continue;
+    if (holdsEntity(state, operation.content.type)) entities.add(operation.entityTag);
+    if (standingOf(state) !== "done") ids.add(operation.content.id);
   }
-  if (!isNumbered || (!isBroken && held.size === 0)) return;
-  for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
-    if (sent.has(operation.seq) || (operation.row?.opNumber ?? 0) === 0) continue;
-    if (!isBroken && !held.has(operation.entityTag)) continue;
-    moved.set(operation.seq, unseal(context, change, operation));
-  }
+  if (!isNumbered || (!isBroken && ids.size === 0)) return;
+  const opened = await openBehind(context, view, change, { all: isBroken, entities, ids, except: sent });
+  for (const [seq, state] of opened) moved.set(seq, state);
 }
 
 /** What stays sealed keeps its order; the numbers close the gaps of those that left without consuming theirs. */
@@ -329,9 +306,9 @@ const RECEIPT_OUTCOMES: Readonly<Record<string, Receipt["outcome"]>> = {
   cancelled: "cancelled",
 };
 
-/** The server said no. Giving up, with the server's word that it was not applied, is another end. */
+/** The server said no. Giving up, with the server's word that it was not applied, is another end, and so is a no to another one of its group. */
 function isRefusal({ event, code }: OperationVerdict): boolean {
-  return event === "reject" && code !== "RETRIES_EXHAUSTED";
+  return event === "reject" && code !== "RETRIES_EXHAUSTED" && code !== "DEPENDENCY_FAILED";
 }
 
 function receiptOf({

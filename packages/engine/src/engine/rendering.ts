@@ -21,6 +21,8 @@ export interface RenderContext {
   readonly capabilities: Capabilities;
   /** The operation of the same entity that goes just before, in the same request. */
   readonly predecessor: QueuedOperation | undefined;
+  /** Current keys of what has to be applied before it. */
+  readonly parentKeys: readonly string[];
   /** The last own result of the entity. */
   readonly known: KnownResult | undefined;
 }
@@ -109,6 +111,8 @@ function form(
       payload: parts.payload,
       base,
       supersedes: operation.detail.supersedes,
+      dependsOn: context.parentKeys,
+      group: content.groupId,
     });
     return { ok: true, face, text };
   }

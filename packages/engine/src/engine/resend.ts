@@ -7,7 +7,9 @@ import type { QueuedOperation } from "../queue/records.ts";
 export async function resend(view: AccountView, change: ChangeSet, operation: QueuedOperation, patch: RowPatch): Promise<void> {
   const [sealed] = await view.withTexts([operation]);
   const isNumbered = typeof sealed?.text === "string" && faceOf(sealed.text) === "sync";
-  const opNumber = isNumbered ? view.detail.nextOpNumber : 0;
+  // Of a group several go at once, one behind the other.
+  const account = change.accountDetail ?? view.detail;
+  const opNumber = isNumbered ? account.nextOpNumber : 0;
   change.move(operation, "resend", { attempts: 0, backoffMs: 0, dueAt: 0, opNumber, ...patch });
-  if (isNumbered) change.putAccountDetail({ ...view.detail, nextOpNumber: opNumber + 1 });
+  if (isNumbered) change.putAccountDetail({ ...account, nextOpNumber: opNumber + 1 });
 }

@@ -1,7 +1,9 @@
 import type { EpochMs } from "@guardian-sync/protocol";
 import type { Capabilities } from "../core/handshake.ts";
+import { standingOf } from "../core/holds-entity.ts";
+import { stateOf } from "../core/lifecycle.ts";
 import { type Candidate, planWindow, type WindowPlan } from "../core/window.ts";
-import type { AccountTag, EntityTag, LaneRow, Seq } from "../ports/index.ts";
+import type { AccountTag, EntityTag, LaneRow, Phase, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import { isTombstone } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
@@ -13,6 +15,7 @@ import { type AsideDesk, park, putAside } from "./aside.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import type { Registry } from "./definitions.ts";
 import { annihilate, type Folding, foldWindow, putMembers } from "./folding.ts";
+import { type Parents, readParents } from "./parents.ts";
 import { type KnownResult, whyUnknown } from "./rendering.ts";
 import { type Room, take } from "./taking.ts";
 import { wireIdsOf } from "./wire-ids.ts";
@@ -69,10 +72,10 @@ async function decide(
   const { registry } = context.settings;
   const look = await lookAhead(context, request, view, now);
   if (look === undefined) return { kind: "nothing" };
-  const { window, holds, plan, folding } = look;
+  const { window, holds, plan, folding, parents } = look;
 
   const [bases, wireId] = await Promise.all([knownResults(view, window), wireIdsOf({ queue: context.queue, registry }, view, window)]);
-  const taken = take(context, request, { window, steps: plan.steps, folding, bases, wireId });
+  const taken = take(context, request, { window, steps: plan.steps, folding, bases, parents, wireId });
   const head = headAfter(view, window, taken.looked);
   if (head !== view.global.head) change.putGlobalLane({ ...view.global, head });
   const [stamped, tombstones] = await Promise.all([
@@ -80,9 +83,10 @@ async function decide(
     view.tombstonesBelow(head),
   ]);
   for (const seq of tombstones) change.dropTombstone(seq);
-  const hold = (operation: QueuedOperation): void => change.hold(operation, holds.get(operation.entityTag));
+  const hold: AsideDesk["hold"] = (holder) => change.hold(holder, holds.get(holder.entityTag));
+  const lostParents: AsideDesk["lostParents"] = ({ seq }) => parents.get(seq)?.gone ?? [];
   const why = ({ content }: QueuedOperation): string => whyUnknown(registry, content, request.capabilities) ?? "";
-  const desk: AsideDesk = { change, hold, later };
+  const desk: AsideDesk = { change, hold, later, lostParents };
   for (const one of taken.aside) putAside(context, desk, one, why);
   for (const one of taken.unrenderable) park(context, desk, one);
   annihilate(context, change, taken.annihilated, later);
@@ -121,6 +125,34 @@ async function decide(
   return { kind: "sealed", records, left, revision: view.row.revision + 1 };
 }
 
+/** The members of the last group that the window cuts off: they follow it in the queue. */
+async function withWholeGroups(view: AccountView, window: readonly QueuedOperation[]): Promise<readonly QueuedOperation[]> {
+  const last = window.at(-1);
+  const place = last?.content.groupPlace;
+  if (last === undefined || place === undefined || place.index === place.size - 1) return window;
+  const members = await view.membersOf(last);
+  return [...window, ...members.filter(({ seq, phase }) => seq > last.seq && (phase === "ready" || phase === "pending"))];
+}
+
+/** What groups of the window wait for that have a member elsewhere: blocked, parked, in conflict, or nobody can read it. */
+async function membersElsewhere(view: AccountView, window: readonly QueuedOperation[]): Promise<ReadonlyMap<string | undefined, Seq>> {
+  const here = new Set(window.map(({ seq }) => seq));
+  const waits = new Map<string | undefined, Seq>();
+  const seen = new Set<string>();
+  for (const operation of window) {
+    const { groupId, groupPlace } = operation.content;
+    if (groupId === undefined || groupPlace === undefined || seen.has(groupId)) continue;
+    seen.add(groupId);
+    const first = operation.seq - groupPlace.index;
+    const isWhole = Array.from({ length: groupPlace.size }, (_, index) => here.has((first + index) as Seq)).every(Boolean);
+    if (isWhole) continue;
+    const absent = (await view.membersOf(operation)).filter(({ seq, phase }) => !here.has(seq) && phase !== "pending");
+    const away = absent.find(({ phase }) => standingOf(stateOf(phase as Phase)) === "holds");
+    if (away !== undefined) waits.set(groupId, away.row?.blockedBy || away.seq);
+  }
+  return waits;
+}
+
 /** The first seq that has still not been looked at. */
 function headAfter(view: AccountView, window: readonly QueuedOperation[], looked: number): Seq {
   const last = window.slice(0, looked).findLast((operation) => operation.seq >= view.global.head);
@@ -132,6 +164,7 @@ interface Look {
   readonly holds: ReadonlyMap<EntityTag, LaneRow>;
   readonly plan: WindowPlan;
   readonly folding: Folding;
+  readonly parents: ReadonlyMap<Seq, Parents>;
 }
 
 /** Reads as far as it takes to fill a request: what folds makes room for more. Undefined: nothing waits. */
@@ -140,23 +173,36 @@ async function lookAhead(context: EngineContext, request: SealRequest, view: Acc
   // One more than goes: where it begins, those before it have ended.
   let wanted = coalesce === false ? request.maxOperations : request.maxOperations + 1;
   for (;;) {
-    const window = await view.waiting(wanted);
-    if (window.length === 0) return undefined;
-    const [holds, receipts] = await Promise.all([view.lanes(window.map((operation) => operation.entityTag)), view.receiptsFor(window)]);
-    const plan = planWindow(candidatesOf(window, registry, request.capabilities, receipts), blockers(holds), now);
+    const waiting = await view.waiting(wanted);
+    if (waiting.length === 0) return undefined;
+    const window = await withWholeGroups(view, waiting);
+    const [holds, receipts, parents, elsewhere] = await Promise.all([
+      view.lanes(window.map((operation) => operation.entityTag)),
+      view.receiptsFor(window),
+      readParents(view, window),
+      membersElsewhere(view, window),
+    ]);
+    const candidates = candidatesOf(window, { registry, capabilities: request.capabilities, receipts, parents, elsewhere });
+    const plan = planWindow(candidates, blockers(holds), now);
     const folding = foldWindow(context, request.capabilities, window, plan.steps);
     const isEnough = folding.survivorOf.size === 0 || plan.steps.length - folding.survivorOf.size > request.maxOperations;
-    if (isEnough || window.length < wanted || wanted >= MAX_LOOK) return { window, holds, plan, folding };
+    if (isEnough || waiting.length < wanted || wanted >= MAX_LOOK) return { window, holds, plan, folding, parents };
     wanted = Math.min(MAX_LOOK, wanted * 4);
   }
+}
+
+interface WindowFacts {
+  readonly registry: Registry;
+  readonly capabilities: Pick<Capabilities, "collections">;
+  readonly receipts: ReadonlyMap<Seq, unknown>;
+  readonly parents: ReadonlyMap<Seq, Parents>;
+  readonly elsewhere: ReadonlyMap<string | undefined, Seq>;
 }
 
 /** The operations of a window as `planWindow` takes them. */
 export function candidatesOf(
   window: readonly QueuedOperation[],
-  registry: Registry,
-  capabilities: Pick<Capabilities, "collections">,
-  receipts: ReadonlyMap<Seq, unknown>,
+  { registry, capabilities, receipts, parents, elsewhere }: WindowFacts,
 ): readonly Candidate[] {
   return window.map((operation) => ({
     seq: operation.seq,
@@ -168,6 +214,10 @@ export function candidatesOf(
     // A copy of one that was ever sent may still arrive: it ends by the server's marker, not by the clock.
     expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
     dueAt: operation.row?.dueAt ?? 0,
+    isCreate: operation.content.type === "CREATE",
+    groupId: operation.content.groupId,
+    ...parents.get(operation.seq)?.facts,
+    ...(elsewhere.has(operation.content.groupId) ? { waitsFor: elsewhere.get(operation.content.groupId) } : {}),
   }));
 }
 

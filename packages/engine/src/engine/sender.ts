@@ -8,6 +8,7 @@ import { type BucketState, fullBucket, takeToken } from "../core/rate-limit.ts";
 import { faceOf, restRequest } from "../core/render.ts";
 import { sameAccount, type Session } from "../core/session.ts";
 import { isPlainSuccess, settle, type Settlement, type Strain } from "../core/settlement.ts";
+import { together } from "../core/together.ts";
 import type { AccountTag, EntityTag, Exchange } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
@@ -113,14 +114,15 @@ export class Sender {
       await quarantineSealed(this.#context, account, lease, damaged);
       return { kind: "again" };
     }
-    const again = asMuchAsGoes(sealed.filter(isSendable), limits);
+    const hard = hardLimits(this.#context, capabilities);
+    const again = asMuchAsGoes(sealed.filter(isSendable), limits, hard);
     const [first] = again;
     if (first !== undefined) {
       const { ending, gate } = this.#parts;
       const held = gate.held();
       if (held !== undefined) return waitingFor(held);
       const ended = await ending.seek(errand, again, capabilities, this.strain(view));
-      if (ended !== undefined) return this.carryOut(mandate, again.slice(0, 1), ended, 0);
+      if (ended !== undefined) return this.carryOut(mandate, firstUnit(again), ofGroups(firstUnit(again), ended), 0);
       const suspect = this.#suspect;
       this.#suspect = undefined;
       if (suspect?.key === currentKey(first.operation)) {
@@ -129,7 +131,7 @@ export class Sender {
       }
       return (await this.#mayStart(mandate)) ?? this.#finish(mandate, errand, again, await this.#request(errand, again));
     }
-    const sealing = await sealNext(this.#context, { account, lease, capabilities, ...limits });
+    const sealing = await sealNext(this.#context, { account, lease, capabilities, ...limits, hard });
     if (sealing.kind === "moved") return { kind: "again" };
     if (sealing.kind === "wait") return waiting("backoff", Math.max(1, sealing.until - platform.clock.now()), platform.clock.now());
     if (sealing.kind === "nothing") return { kind: "blocked" };
@@ -244,7 +246,11 @@ export class Sender {
     const isSteady = this.#brake.proven && limits.maxOperations === tightest(this.#context.settings.batch, capabilities).maxOperations;
     if (!isSteady || first === undefined || faceOf(first.text) !== "sync" || underWay.length < limits.maxOperations) return undefined;
     const behind = new Set<EntityTag>(underWay.map(({ operation }) => operation.entityTag));
-    const sealing = await sealNext(this.#context, { account, lease, capabilities, ...limits, behind, atLeast: limits.maxOperations });
+    const sealing = await sealNext(this.#context, {
+      ...{ account, lease, capabilities, ...limits, behind },
+      hard: hardLimits(this.#context, capabilities),
+      atLeast: limits.maxOperations,
+    });
     if (sealing.kind !== "sealed") return undefined;
     this.onSealed?.(sealing.left);
     return { records: sealing.records, revision: sealing.revision };
@@ -289,7 +295,8 @@ export class Sender {
     const { gate, origin } = this.#parts;
     const operations: SentOperation[] = records.map(({ operation }) => {
       const overrides = settings.registry.operations.get(operation.content.type)?.outcomes;
-      return { key: currentKey(operation), type: operation.content.type, ...(overrides === undefined ? {} : { overrides }) };
+      const { type, groupId } = operation.content;
+      return { key: currentKey(operation), type, groupId, ...(overrides === undefined ? {} : { overrides }) };
     });
     const startedAt = platform.clock.monotonic();
     const [first] = records as [SendableRecord];
@@ -321,7 +328,7 @@ export class Sender {
     settlement = named(this.#context.settings.registry, records, settlement, reply.exchange);
     settlement = await ending.sealOffConflicts(errand, records, settlement, capabilities, strain);
     settlement = await ending.findCurrent(errand, records, settlement, strain);
-    settlement = this.#reconciler.decide(records, settlement);
+    settlement = ofGroups(records, this.#reconciler.decide(records, settlement));
     if (settlement.correctClock !== undefined) await greeter.correctClock(account, lease, reply.exchange);
     return this.carryOut(mandate, records, settlement, reply.elapsedMs);
   }
@@ -331,6 +338,7 @@ export class Sender {
     return settle({
       operations: records.map(({ operation, sentBefore }) => ({
         key: currentKey(operation),
+        groupId: operation.content.groupId,
         attempts: operation.row?.attempts ?? 0,
         policy: settings.backoff,
         sentBefore,
@@ -361,6 +369,8 @@ export class Sender {
   async #brakeOn(account: AccountTag, lease: Lease, records: readonly SendableRecord[], settlement: Settlement): Promise<void> {
     for (const { index, verdict } of settlement.moves) {
       const operationId = records[index]?.operation.content.id ?? "";
+      // A group that is refused is refused once.
+      if (verdict.code === "DEPENDENCY_FAILED") continue;
       if (verdict.event === "reject") this.#brake = stepBrake(this.#brake, { type: "rejected", operationId });
       else if (verdict.step === "succeed") this.#brake = stepBrake(this.#brake, { type: "succeeded" });
       if (!isBraking(this.#brake)) continue;
@@ -382,7 +392,27 @@ export class Sender {
 }
 
 /** Bounds may have fallen since they were sealed. A REST operation goes alone; those of the sync face before it, together. */
-function asMuchAsGoes(records: readonly SendableRecord[], limits: BatchLimits): readonly SendableRecord[] {
-  const candidates = records.map(({ text }) => ({ sizeBytes: utf8SizeBytes(text), face: faceOf(text) }));
-  return records.slice(0, takeBatch(candidates, { operations: limits.maxOperations }, limits).count);
+function asMuchAsGoes(records: readonly SendableRecord[], limits: BatchLimits, hard: BatchLimits): readonly SendableRecord[] {
+  const candidates = records.map(({ text, operation }) => ({
+    sizeBytes: utf8SizeBytes(text),
+    face: faceOf(text),
+    groupId: operation.content.groupId,
+  }));
+  return records.slice(0, takeBatch(candidates, { operations: limits.maxOperations, maxBytes: limits.maxBytes }, hard).count);
+}
+
+/** What a request can hold at most, however small the next one shall be. */
+function hardLimits({ settings }: EngineContext, capabilities: Capabilities): BatchLimits {
+  return tightest(settings.batch, capabilities);
+}
+
+/** The first operation, or its whole group. */
+function firstUnit(records: readonly SendableRecord[]): readonly SendableRecord[] {
+  const groupId = records[0]?.operation.content.groupId;
+  return groupId === undefined ? records.slice(0, 1) : records.filter(({ operation }) => operation.content.groupId === groupId);
+}
+
+function ofGroups(records: readonly SendableRecord[], settlement: Settlement): Settlement {
+  const members = records.map(({ operation }) => ({ key: currentKey(operation), groupId: operation.content.groupId }));
+  return together(settlement, members);
 }

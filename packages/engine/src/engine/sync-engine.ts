@@ -6,6 +6,8 @@ import type { EngineContext } from "./context.ts";
 import type { EntityDefinition, OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { Fates } from "./fates.ts";
+import { asGroup, type GroupMember, type OperationGroup, settledAsOne } from "./group.ts";
+import type { Capabilities } from "../core/handshake.ts";
 import type { ConflictList } from "./conflicts.ts";
 import type { KeptOperation } from "./kept.ts";
 import { type Failed, failedOver } from "./failed-front.ts";
@@ -48,6 +50,8 @@ export class SyncEngine {
     watch: (id, listener) => this.#fates.watch(id, listener),
   };
   #account: AccountTag | undefined;
+  /** What the account's backend can do, as far as this file has learned it. */
+  #known: Capabilities | undefined;
   /** As last read, and what was sealed since. */
   #pendingGauge = 0;
   /** On their way to the disk. */
@@ -107,9 +111,16 @@ export class SyncEngine {
       // Until the disk has a place for whoever signs in, nothing is shown or taken in under the former one's name.
       if (next !== before) this.#account = undefined;
       if (next !== undefined) this.#viewing.leaveFor(next);
-      if (session !== null) this.#account = await context.queue.ensureAccount(session.account);
+      if (session !== null) {
+        const account = await context.queue.ensureAccount(session.account);
+        this.#known = (await context.queue.view(account)).detail.handshake as Capabilities | undefined;
+        this.#account = account;
+      }
       if (before !== this.#account && this.#account !== undefined) this.#viewing.refresh();
     };
+    context.queue.onChanged.add(({ account, accountDetail }) => {
+      if (accountDetail !== undefined && account === this.#account) this.#known = accountDetail.handshake as Capabilities | undefined;
+    });
     this.#offConnectivity = context.platform.connectivity?.subscribe((online) => {
       context.events.emit({ type: "connection", online });
       if (online) this.#processing.online();
@@ -156,7 +167,7 @@ export class SyncEngine {
   /** Queues several in one transaction: all or none. Resolves once they are on disk. */
   async enqueueMany(inputs: readonly EnqueueInput[]): Promise<readonly Operation[]> {
     const account = this.#admit(inputs.length);
-    const prepared = inputs.map((input) => this.#intake.plain(input));
+    const prepared = this.#intake.many(inputs);
     const stored = this.#store(account, prepared);
     const operations = prepared.map(({ content, patch }) => this.#handle(content, patch, stored));
     await stored;
@@ -166,6 +177,25 @@ export class SyncEngine {
   /** Runs a declared operation: its handle exists at once, `stored` tells when it is on disk. */
   run<Input, Document>(definition: OperationDefinition<Input, Document>, input: Input, options: RunOptions = {}): Operation {
     return this.#append(this.#intake.declared(definition as unknown as OperationDefinition<never, never>, input, options));
+  }
+
+  /**
+   * Queues several, plain and declared, that take effect together or not at all: one transaction here, one at the server. Shown at
+   * once, like `run`; needs a backend of level 4. Throws when it cannot be, and then nothing was queued.
+   */
+  group(members: readonly GroupMember[]): OperationGroup {
+    const account = this.#admit(members.length);
+    const id = this.#context.queue.newUuid();
+    const prepared = asGroup(this.#context.settings, id, this.#intake.many(members), this.#known);
+    const stored = this.#store(account, prepared);
+    const operations = prepared.map(({ content, patch }) => this.#handle(content, patch, stored));
+    // Whoever does not ask costs nothing.
+    return {
+      ...{ id, operations, stored },
+      get settled() {
+        return settledAsOne(operations);
+      },
+    };
   }
 
   /** One document with everything that waits on top of it, now and live. */

@@ -35,6 +35,7 @@ test("Q1 content of any kind comes back as it was, on one line", () => {
       base: fc.oneof(fc.record({ version: fc.nat() }), fc.record({ after: fc.string() })),
       lane: fc.string({ unit: "grapheme" }),
       groupId: fc.string(),
+      groupPlace: fc.record({ index: fc.nat(), size: fc.nat() }),
       dependsOn: fc.array(fc.string(), { maxLength: 3 }),
       priority: fc.integer(),
       expiresAt: fc.nat(),
@@ -61,11 +62,14 @@ test("content takes the JSON of its payload from a caller who has it", () => {
 });
 
 test("A1 a line that is no content is UNREADABLE, whatever is wrong with it", () => {
-  const written = JSON.parse(encodeContent({ ...CONTENT, base: { version: 1 }, dependsOn: ["a"], lane: "l" })) as Record<string, unknown>;
+  const written = JSON.parse(
+    encodeContent({ ...CONTENT, base: { version: 1 }, dependsOn: ["a"], lane: "l", groupPlace: { index: 0, size: 2 } }),
+  ) as Record<string, unknown>;
   const unreadable = (line: string): void => expect(() => parseContent(line)).toThrow(expect.objectContaining({ code: "UNREADABLE" }));
   for (const line of ["", "{", "null", "[]", "7", '"text"', "{}"]) unreadable(line);
   for (const name of ["i", "t", "v", "e", "n", "k", "r", "c", "p"]) unreadable(JSON.stringify({ ...written, [name]: undefined }));
-  for (const name of ["i", "t", "v", "e", "n", "k", "r", "c", "l", "d", "a"]) unreadable(JSON.stringify({ ...written, [name]: [[1]] }));
+  for (const name of ["i", "t", "v", "e", "n", "k", "r", "c", "l", "d", "a", "h"])
+    unreadable(JSON.stringify({ ...written, [name]: [[1]] }));
   unreadable(JSON.stringify({ ...written, a: { x: 1 } }));
   expect(parseContent(JSON.stringify({ ...written, later: true })).id).toBe(CONTENT.id);
   fc.assert(

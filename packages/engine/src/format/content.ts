@@ -28,6 +28,8 @@ export interface OperationContent {
   readonly createdAt: EpochMs;
   readonly lane?: string;
   readonly groupId?: string;
+  /** Where it stands among the members of its group, which follow each other in the queue. */
+  readonly groupPlace?: { readonly index: number; readonly size: number };
   readonly dependsOn?: readonly string[];
   readonly priority?: number;
   readonly expiresAt?: EpochMs;
@@ -50,11 +52,12 @@ function quoted(text: string): string {
 }
 
 function rareParts(content: OperationContent): string {
-  const { id, txnToken, before, base, lane, groupId, dependsOn, priority, expiresAt, coalesce } = content;
+  const { id, txnToken, before, base, lane, groupId, groupPlace, dependsOn, priority, expiresAt, coalesce } = content;
   let parts = "";
   if (!isTokenOf(id, txnToken)) parts += `,"x":${quoted(txnToken)}`;
   if (lane !== undefined) parts += `,"l":${quoted(lane)}`;
   if (groupId !== undefined) parts += `,"g":${quoted(groupId)}`;
+  if (groupPlace !== undefined) parts += `,"h":[${groupPlace.index},${groupPlace.size}]`;
   if (dependsOn !== undefined) parts += `,"d":${JSON.stringify(dependsOn)}`;
   if (priority !== undefined) parts += `,"o":${priority}`;
   if (expiresAt !== undefined) parts += `,"u":${expiresAt}`;
@@ -103,17 +106,29 @@ function parseBase(fields: Fields): { readonly base?: Base } {
   return fields.fail("a");
 }
 
-function parseOrder(fields: Fields): Pick<OperationContent, "lane" | "groupId" | "dependsOn" | "priority" | "expiresAt" | "coalesce"> {
+type OrderParts = Pick<OperationContent, "lane" | "groupId" | "groupPlace" | "dependsOn" | "priority" | "expiresAt" | "coalesce">;
+
+function parseOrder(fields: Fields): OrderParts {
   fields.optionalTexts("d");
   const dependsOn = fields.get("d") as readonly string[] | undefined;
   return {
     ...(fields.get("l") === undefined ? {} : { lane: fields.text("l") }),
     ...(fields.get("g") === undefined ? {} : { groupId: fields.text("g") }),
+    ...parsePlace(fields),
     ...(dependsOn === undefined ? {} : { dependsOn }),
     ...(fields.get("o") === undefined ? {} : { priority: fields.number("o") }),
     ...(fields.get("u") === undefined ? {} : { expiresAt: fields.number("u") as EpochMs }),
     ...(fields.get("f") === 0 ? { coalesce: false } : {}),
   };
+}
+
+function parsePlace(fields: Fields): Pick<OperationContent, "groupPlace"> {
+  const place = fields.get("h");
+  if (place === undefined) return {};
+  const [index, size] = Array.isArray(place) ? place : [];
+  return Number.isSafeInteger(index) && Number.isSafeInteger(size)
+    ? { groupPlace: { index: index as number, size: size as number } }
+    : fields.fail("h");
 }
 
 function parseLine(line: string): Json {

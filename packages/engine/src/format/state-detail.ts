@@ -71,6 +71,8 @@ export interface StateDetail {
   readonly conflicts?: readonly DetailConflict[];
   /** What stood on the server instead, by the answer that made it a conflict. Without `data`: it was too long. */
   readonly current?: { readonly version: number; readonly data?: JsonObject | null };
+  /** Ids of operations that it depended on and that ended without effect, or that nobody knows any more: a retry goes without them. */
+  readonly lostParents?: readonly string[];
   readonly data?: Json;
 }
 
@@ -83,6 +85,7 @@ export function parseStateDetail(value: Json): StateDetail {
   for (const name of ["acked", "current", "edit"]) fields.optional(name, "object");
   fields.optionalTexts("supersedes");
   if (fields.get("overtaken") !== "everything") fields.optionalTexts("overtaken");
+  fields.optionalTexts("lostParents");
   const conflicts = fields.get("conflicts");
   if (conflicts !== undefined && !Array.isArray(conflicts)) fields.fail("conflicts");
   const history = fields.get("history");

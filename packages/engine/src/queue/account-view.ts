@@ -58,7 +58,10 @@ export class AccountView {
     if (this.row.counts.sealed === 0) return [];
     const operations = [...(await this.inPhase(["sealed"], 0, MAX_SEALED))];
     operations.sort((a, b) => (a.row?.opNumber ?? 0) - (b.row?.opNumber ?? 0) || a.seq - b.seq);
-    return this.withTexts(operations.slice(0, limit));
+    // A group is sent whole or not at all.
+    const group = operations[limit - 1]?.content.groupId;
+    const taken = operations.filter(({ content }, index) => index < limit || (group !== undefined && content.groupId === group));
+    return this.withTexts(taken);
   }
 
   async withTexts(operations: readonly QueuedOperation[]): Promise<readonly SealedRecord[]> {
@@ -90,6 +93,30 @@ export class AccountView {
   async foldedInto(seq: Seq): Promise<readonly QueuedOperation[]> {
     const query = { account: this.account, phases: ["folded"], blockedBy: seq, after: 0, limit: MAX_MEMBERS } as const;
     return this.#join(await this.#reader.store.readStates(query));
+  }
+
+  /** All of its group that are still in the queue, in order, itself included; of one without a group only itself. */
+  async membersOf(operation: QueuedOperation): Promise<readonly QueuedOperation[]> {
+    const { groupPlace } = operation.content;
+    if (groupPlace === undefined) return [operation];
+    const first = operation.seq - groupPlace.index;
+    const members = await this.bySeq(Array.from({ length: groupPlace.size }, (_, index) => (first + index) as Seq));
+    return members.filter((member) => !isTombstone(member));
+  }
+
+  /** What holds the entity back when `except` does not any more: an operation of its own, or what one of them waits for. */
+  async holdOn(entityTag: EntityTag, except: Seq): Promise<Seq | undefined> {
+    let found = await this.holderOf(entityTag, except);
+    for (let after: Seq | 0 = 0; ; ) {
+      const query = { account: this.account, entityTag, phases: ["blocked"], after, limit: HOLDERS_AT_ONCE } as const;
+      const rows: readonly StateRow[] = await this.#reader.store.readStates(query);
+      for (const { blockedBy } of rows) {
+        if (blockedBy !== 0 && blockedBy !== except && blockedBy < (found ?? Number.POSITIVE_INFINITY)) found = blockedBy;
+      }
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < HOLDERS_AT_ONCE) return found;
+      after = last.seq;
+    }
   }
 
   /** The first operation that holds the entity back, `except` aside. */

@@ -61,12 +61,12 @@ export class ChangeSet {
   #head: Seq;
   #states = new Map<Seq, { operation: QueuedOperation; row: StateRow; detail: StateDetail }>();
   #dropStates: Seq[] = [];
-  #ended: QueuedOperation[] = [];
+  #ended = new Map<Seq, QueuedOperation>();
   #packs: PackRow[] = [];
   #released = new Map<string, number>();
   #settled: Seq[] = [];
   #lanes = new Map<EntityTag | "", LaneRow>();
-  #dropLanes: EntityTag[] = [];
+  #dropLanes = new Set<EntityTag>();
   #entities = new Map<EntityTag, EntityRow>();
   #documents = new Map<EntityTag, EntityDocument>();
   #dropEntities: EntityTag[] = [];
@@ -102,17 +102,20 @@ export class ChangeSet {
 
   putLane(lane: LaneRow): void {
     this.#lanes.set(lane.lane, lane);
+    if (lane.lane !== "") this.#dropLanes.delete(lane.lane);
   }
 
   /** Holds an operation's entity back behind it, unless an earlier one does. `known`: the entity's lane as it is stored. */
   hold({ seq, entityTag }: Pick<QueuedOperation, "seq" | "entityTag">, known: LaneRow | undefined): void {
-    const by = (this.#lanes.get(entityTag) ?? known)?.blockedBy ?? 0;
-    if (by !== 0 && by < seq) return;
+    const stored = this.#dropLanes.has(entityTag) ? undefined : known;
+    const by = (this.#lanes.get(entityTag) ?? stored)?.blockedBy ?? 0;
+    if (by !== 0 && by <= seq) return;
     this.putLane({ account: this.account, lane: entityTag, head: seq, dueAt: 0, failures: 0, blockedBy: seq });
   }
 
   dropLane(lane: EntityTag): void {
-    this.#dropLanes.push(lane);
+    this.#lanes.delete(lane);
+    this.#dropLanes.add(lane);
   }
 
   putPack(pack: PackRow): void {
@@ -185,10 +188,10 @@ export class ChangeSet {
     }
     if (ended && operation.seq < this.#head) {
       if (old !== null) this.#dropStates.push(operation.seq);
-      this.#ended.push({ ...operation, phase: "cancelled" });
+      this.#ended.set(operation.seq, { ...operation, phase: "cancelled" });
       return to;
     }
-    if (ended) this.#ended.push({ ...operation, phase: "cancelled" });
+    if (ended) this.#ended.set(operation.seq, { ...operation, phase: "cancelled" });
     const detail = ended ? {} : (patch.detail ?? operation.detail);
     this.#states.set(operation.seq, {
       operation,
@@ -213,8 +216,10 @@ export class ChangeSet {
     return to;
   }
 
-  /** The operation as this change leaves it, if it stays in the queue. */
+  /** The operation as this change leaves it; `cancelled`: it leaves the queue, however it ended. */
   after(operation: QueuedOperation): QueuedOperation {
+    const ended = this.#ended.get(operation.seq);
+    if (ended !== undefined) return ended;
     const changed = this.#states.get(operation.seq);
     if (changed === undefined) return operation;
     const { row, detail } = changed;
@@ -248,7 +253,7 @@ export class ChangeSet {
 
   /** The operations that this change takes out of the queue. */
   get ended(): readonly QueuedOperation[] {
-    return this.#ended;
+    return [...this.#ended.values()];
   }
 
   /** The operations that this change leaves in the queue otherwise than they were. */
@@ -261,7 +266,7 @@ export class ChangeSet {
   get isEmpty(): boolean {
     return (
       this.#states.size + this.#dropStates.length + this.#packs.length + this.#settled.length + this.#lanes.size === 0 &&
-      this.#dropLanes.length + this.#entities.size + this.#dropEntities.length === 0 &&
+      this.#dropLanes.size + this.#entities.size + this.#dropEntities.length === 0 &&
       this.#accountDetail === undefined &&
       this.#origin === undefined
     );
@@ -299,7 +304,7 @@ export class ChangeSet {
       releasePacks: [...this.#released].map(([packId, count]) => ({ packId, count })),
       settleContent: toRanges(this.#settled),
       putLanes: [...this.#lanes.values()],
-      dropLanes: this.#dropLanes,
+      dropLanes: [...this.#dropLanes],
       putEntities: await this.#buildEntities(storeId, keys),
       dropEntities: this.#dropEntities,
       putReceipts: receipts,

@@ -148,20 +148,16 @@ function firstUntouched(segment: SegmentRow, rows: readonly StateRow[], untouche
 }
 
 async function noteHold(view: AccountView, row: StateRow, holds: Map<EntityTag, LaneRow>): Promise<void> {
-  if (holds.has(row.entityTag)) return;
-  const lane = (blockedBy: Seq): LaneRow => ({
-    account: view.account,
-    lane: row.entityTag,
-    head: blockedBy,
-    dueAt: 0,
-    failures: 0,
-    blockedBy,
-  });
-  if (row.phase === "blocked" && row.blockedBy !== 0) holds.set(row.entityTag, lane(row.blockedBy));
+  // Of several that hold it the first: one of its operations may wait for one of another entity.
+  const hold = (blockedBy: Seq): void => {
+    if ((holds.get(row.entityTag)?.blockedBy ?? Number.POSITIVE_INFINITY) <= blockedBy) return;
+    holds.set(row.entityTag, { account: view.account, lane: row.entityTag, head: blockedBy, dueAt: 0, failures: 0, blockedBy });
+  };
+  if (row.phase === "blocked" && row.blockedBy !== 0) hold(row.blockedBy);
   const state = stateOf(row.phase);
   if (state !== "failed" && !holdsEntity(state, "")) return;
   const [operation] = state === "failed" ? await view.bySeq([row.seq]) : [];
-  if (state !== "failed" || holdsEntity(state, operation?.content.type ?? "")) holds.set(row.entityTag, lane(row.seq));
+  if (state !== "failed" || holdsEntity(state, operation?.content.type ?? "")) hold(row.seq);
 }
 
 function laneDifferences(before: readonly LaneRow[], after: readonly LaneRow[]): readonly string[] {

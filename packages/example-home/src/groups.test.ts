@@ -1,0 +1,495 @@
+import { createSyncServer, type SyncServer } from "@guardian-sync/server";
+import { memoryStorage } from "@guardian-sync/server/memory";
+import { defineEntity, type EnqueueInput, type OperationGroup, type SyncEngine } from "guardian-sync";
+import { failed, type Reply, type SeenRequest, type TestEngineOptions, TestWorld } from "guardian-sync/testing";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { device, homeOperations, updateDeviceState } from "./client.ts";
+import { Room } from "./schemas.ts";
+import { homeCollections, homeOperations as serverOperations } from "./server.ts";
+
+/** What the server refuses, the client takes. */
+const rooms = defineEntity<{ name: string }>("room", { collection: "rooms" });
+const entities = [rooms, device, defineEntity("heart_rate")];
+let isLenient = false;
+const OPS = "/api/v1/sync/ops";
+let server: SyncServer;
+let world: TestWorld;
+
+type Answer = Exclude<Awaited<ReturnType<Extract<Reply, (request: SeenRequest) => unknown>>>, "silence">;
+const ask = async (request: SeenRequest): Promise<Answer> => {
+  const url = new URL(request.url);
+  const { status, headers, body } = await server.handle({
+    method: request.method,
+    path: url.pathname,
+    query: Object.fromEntries(url.searchParams),
+    headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value])),
+    body: new TextEncoder().encode(request.body ?? ""),
+    remoteAddress: "10.0.0.1",
+  });
+  const lower = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  return { kind: "answer", status, headers: lower, body, elapsedMs: 0 };
+};
+/** Carried out, and the answer lost. */
+const lost: Reply = async (request) => {
+  await ask(request);
+  return failed("timeout");
+};
+
+beforeEach(() => {
+  isLenient = false;
+  server = createSyncServer({
+    storage: memoryStorage(),
+    collections: { ...homeCollections, rooms: { entityType: "room", schema: Room.refine(({ name }) => name !== "refused" || isLenient) } },
+    operations: serverOperations,
+    authenticate: () => ({ space: "home", principal: "ada", roles: [] }),
+    clock: { now: () => world.now, schedule: (delayMs, task) => world.clock.schedule(delayMs, task) },
+    rateLimit: { perPrincipal: 100_000 },
+  });
+  world = new TestWorld({ backend: ask });
+});
+afterEach(async () => {
+  await world.close();
+  await server.close();
+});
+
+const open = (options: TestEngineOptions = {}): Promise<SyncEngine> =>
+  world.engine({
+    entities: entities as never,
+    operations: homeOperations as never,
+    ...options,
+    backend: { minimumLevel: 4, ...options.backend },
+  });
+const room = (entityId: string, payload: Record<string, unknown> = { name: entityId, type: "kitchen", floor_number: 0 }): EnqueueInput => ({
+  type: "CREATE",
+  entityType: "room",
+  entityId,
+  payload: payload as never,
+});
+const lamp = (entityId: string): EnqueueInput => ({
+  type: "CREATE",
+  entityType: "device",
+  entityId,
+  payload: { device_type: "lamp", state: { on: false } },
+});
+/** The server refuses it for good. */
+const bad = (entityId: string): EnqueueInput => room(entityId, { name: "refused", type: "kitchen", floor_number: 0 });
+const rename = (entityId: string, name: string, more: Partial<EnqueueInput> = {}): EnqueueInput => ({
+  type: "UPDATE",
+  entityType: "room",
+  entityId,
+  payload: { name },
+  ...more,
+});
+interface SentOperation {
+  readonly key: string;
+  readonly entity_id: string;
+  readonly group?: string;
+  readonly depends_on?: readonly string[];
+  readonly cancelled?: boolean;
+}
+const batches = (): readonly (readonly SentOperation[])[] =>
+  world.transport.requests
+    .filter(({ path, method }) => path === OPS && method === "POST")
+    .map(({ json }) => (json as unknown as { payload: { operations: SentOperation[] } }).payload.operations);
+const idsSent = (): readonly (readonly string[])[] => batches().map((batch) => batch.map(({ entity_id }) => entity_id));
+const states = (operations: OperationGroup["operations"]): Promise<readonly string[]> =>
+  world.run(Promise.all(operations.map(async (operation) => (await operation.status()).state)));
+const codes = (operations: OperationGroup["operations"]): Promise<readonly (string | undefined)[]> =>
+  world.run(Promise.all(operations.map(async (operation) => (await operation.status()).settled?.code)));
+const conserved = async (engine: SyncEngine): Promise<void> => {
+  expect(await world.run(engine.rebuildIndex())).toMatchObject({ changed: false, differences: [] });
+};
+const stored = async (group: OperationGroup): Promise<OperationGroup> => {
+  await world.run(group.stored);
+  return group;
+};
+/** As another client would, on the REST face. */
+const other = async (id: string, name: string): Promise<void> => {
+  const meta = { trace_id: crypto.randomUUID(), timestamp: new Date(world.now).toISOString() };
+  const answer = await server.handle({
+    method: "PATCH",
+    path: `/api/v1/rooms/${id}`,
+    query: {},
+    headers: { authorization: "Bearer token-1", "idempotency-key": crypto.randomUUID(), "content-type": "application/json" },
+    body: new TextEncoder().encode(JSON.stringify({ meta, payload: { name } })),
+    remoteAddress: "10.0.0.1",
+  });
+  expect(answer.status).toBe(200);
+};
+const read = async (collection: string, id: string): Promise<unknown> => {
+  const answer = await server.handle({
+    method: "GET",
+    path: `/api/v1/${collection}/${id}`,
+    query: {},
+    headers: { authorization: "Bearer token-1" },
+    body: new Uint8Array(),
+    remoteAddress: "10.0.0.1",
+  });
+  return answer.status === 200 ? (JSON.parse(answer.body) as { data: unknown }).data : null;
+};
+
+describe("X10 a group", () => {
+  test("takes effect as a whole, in one request, under its name; it is shown in the tick of the call", async () => {
+    const engine = await open();
+    const shown: unknown[] = [];
+    const stop = engine.entity(rooms, "r1").subscribe(({ value }) => shown.push(value));
+    await world.advance(5000);
+    const group = engine.group([
+      room("r1"),
+      lamp("d1"),
+      { run: updateDeviceState as never, input: { device_id: "d1", state: { on: true } } },
+    ]);
+    expect(shown.at(-1)).toMatchObject({ name: "r1" });
+    await world.run(group.stored);
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await world.run(group.settled)).toMatchObject({ verdict: "applied" });
+    expect(await read("devices", "d1")).toMatchObject({ state: { on: true } });
+    expect(idsSent()).toEqual([["r1", "d1", "d1"]]);
+    expect(batches()[0]?.map(({ group: id }) => id)).toEqual([group.id, group.id, group.id]);
+    stop();
+  });
+
+  test("goes whole though the batch was halved, and alone when it is larger than what may go", async () => {
+    const engine = await open({ autoStart: false });
+    await world.run(engine.enqueueMany([room("a"), room("b")]));
+    await stored(engine.group([room("r1"), lamp("d1"), lamp("d2")]));
+    await world.run(engine.enqueueMany([room("c")]));
+    world.transport.next(OPS, failed("timeout"), failed("timeout"), failed("timeout"));
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    for (const batch of idsSent()) expect(batch.includes("r1")).toBe(batch.includes("d2"));
+    expect(idsSent().some((batch) => batch.length === 3 && batch[0] === "r1")).toBe(true);
+  });
+
+  test("of which one member is refused ends failed as a whole; what comes behind goes on", async () => {
+    const engine = await open({ autoStart: false });
+    const group = await stored(engine.group([room("r1"), bad("r2"), lamp("d1")]));
+    await world.run(engine.enqueueMany([room("c")]));
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await states(group.operations)).toEqual(["failed", "failed", "failed"]);
+    expect(await codes(group.operations)).toEqual(["DEPENDENCY_FAILED", "VALIDATION_ERROR", "DEPENDENCY_FAILED"]);
+    expect(await world.run(group.settled)).toMatchObject({ verdict: "rejected", code: "VALIDATION_ERROR" });
+    expect([await read("rooms", "r1"), await read("rooms", "c")]).toMatchObject([null, { name: "c" }]);
+    await conserved(engine);
+  });
+
+  test.each([0, 1, 2])("whose member %i is refused keeps the numbers of what follows right", async (at) => {
+    const engine = await open({ autoStart: false });
+    const members = [room("r0"), room("r1"), room("r2")].with(at, bad(`r${at}`));
+    await world.run(engine.enqueueMany([room("a")]));
+    await stored(engine.group(members));
+    await world.run(engine.enqueueMany([room("b"), room("c")]));
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(world.logged.filter((line) => line.includes("OUT_OF_ORDER"))).toEqual([]);
+    const devices = new Set(world.transport.requests.map(({ headers }) => headers["X-Device-Id"]));
+    expect(devices.size).toBe(1);
+    expect(await read("rooms", "c")).toMatchObject({ name: "c" });
+  });
+
+  test("whose answer is lost is sent again whole, with the same keys, also after a restart", async () => {
+    const engine = await open({ autoStart: false });
+    const group = await stored(engine.group([room("r1"), lamp("d1")]));
+    world.transport.next(OPS, lost);
+    engine.start();
+    await world.advance(100);
+    await world.run(engine.close());
+    world.engines.splice(0);
+    const again = await open();
+    expect(await world.drain(again)).toEqual({ empty: true });
+    const [first, second] = batches();
+    expect(second?.map(({ key }) => key)).toEqual(first?.map(({ key }) => key));
+    expect(second).toHaveLength(2);
+    const operation = await world.run(again.operation(group.operations[1]?.id ?? ""));
+    expect(await world.run(operation?.settled as never)).toMatchObject({ verdict: "applied" });
+    await conserved(again);
+  });
+
+  test("with a member in conflict waits as a whole until somebody decides, then goes whole", async () => {
+    const engine = await open();
+    await world.run(engine.enqueueMany([room("r1")]));
+    await world.drain(engine);
+    await other("r1", "before");
+    const group = await stored(engine.group([lamp("d1"), rename("r1", "stale", { baseVersion: 1 }), lamp("d2")]));
+    await world.run(engine.enqueueMany([rename("d1", "x", { entityType: "device", payload: { name: "later" } }), room("c")]));
+    expect(await world.drain(engine)).toEqual({ empty: false, reason: "blocked" });
+    expect(await states(group.operations)).toEqual(["blocked", "conflict", "blocked"]);
+    expect([await read("devices", "d1"), await read("rooms", "c")]).toMatchObject([null, { name: "c" }]);
+    await conserved(engine);
+    const id = group.operations[1]?.id ?? "";
+    expect(await world.run(engine.conflicts.resolve(id, "mine"))).toBe(true);
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await states(group.operations)).toEqual(["applied", "applied", "applied"]);
+    expect(await read("devices", "d1")).toMatchObject({ name: "later" });
+    await conserved(engine);
+  });
+
+  test.each([
+    ["theirs", "superseded"],
+    ["discard", "cancelled"],
+    ["cancel", "cancelled"],
+  ] as const)("with a member in conflict has no effect at all after %s", async (choice, end) => {
+    const engine = await open();
+    await world.run(engine.enqueueMany([room("r1")]));
+    await world.drain(engine);
+    await other("r1", "before");
+    const group = await stored(engine.group([lamp("d1"), rename("r1", "stale", { baseVersion: 1 })]));
+    await world.run(engine.enqueueMany([rename("d1", "x", { entityType: "device", payload: { name: "later" } })]));
+    await world.drain(engine);
+    const id = group.operations[1]?.id ?? "";
+    if (choice === "theirs") await world.run(engine.conflicts.resolve(id, "theirs"));
+    else if (choice === "discard") await world.run(engine.failed.discard({ ids: [id] }));
+    else await world.run(engine.cancel(group.operations[0]?.id ?? ""));
+    await world.drain(engine);
+    expect(await states(group.operations)).toEqual([end, end]);
+    expect([await read("devices", "d1"), await read("rooms", "r1")]).toMatchObject([null, { name: "before" }]);
+    await conserved(engine);
+  });
+
+  test("is retried, archived, restored and discarded as a whole, whichever member is named", async () => {
+    const engine = await open();
+    const group = await stored(engine.group([room("r1"), bad("r2"), lamp("d1")]));
+    await world.drain(engine);
+    const [first, , last] = group.operations;
+    expect(await world.run(engine.failed.archive({ ids: [last?.id ?? ""] }))).toBe(3);
+    expect(await states(group.operations)).toEqual(["archived", "archived", "archived"]);
+    expect(await world.run(engine.failed.restore({ ids: [first?.id ?? ""] }))).toBe(3);
+    const before = batches().length;
+    expect(await world.run(engine.failed.retry({ ids: [first?.id ?? ""] }))).toBe(3);
+    await world.drain(engine);
+    expect(idsSent().slice(before)).toEqual([["r1", "r2", "d1"]]);
+    expect(await states(group.operations)).toEqual(["failed", "failed", "failed"]);
+    expect(await world.run(engine.failed.discard({ ids: [last?.id ?? ""] }))).toBe(3);
+    expect(await states(group.operations)).toEqual(["cancelled", "cancelled", "cancelled"]);
+    await conserved(engine);
+  });
+
+  test("is cancelled as a whole, before it goes and while it may be under way", async () => {
+    const engine = await open({ autoStart: false });
+    const waiting = await stored(engine.group([room("r1"), lamp("d1")]));
+    expect(await world.run(waiting.operations[1]?.cancel() as never)).toBe(true);
+    expect(await states(waiting.operations)).toEqual(["cancelled", "cancelled"]);
+    const sealed = await stored(engine.group([room("r2"), lamp("d2")]));
+    world.transport.next(OPS, failed("timeout"));
+    engine.start();
+    await world.advance(40_000 - 39_900);
+    expect(await world.run(sealed.operations[0]?.cancel() as never)).toBe(false);
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await states(sealed.operations)).toEqual(["cancelled", "cancelled"]);
+    expect(await read("rooms", "r2")).toBe(null);
+    await conserved(engine);
+  });
+
+  test("expires as a whole with the first of its members", async () => {
+    const engine = await open({ autoStart: false });
+    const group = await stored(engine.group([room("r1"), { ...lamp("d1"), expiresAt: world.now + 1000 }]));
+    await world.advance(2000);
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await states(group.operations)).toEqual(["cancelled", "cancelled"]);
+    expect(await read("rooms", "r1")).toBe(null);
+  });
+
+  test("that uses up its tries ends in one way for all", async () => {
+    const engine = await open({ backoff: { baseMs: 10, maxDelayMs: 10, maxAttempts: 3 } });
+    await world.drain(engine);
+    const answers: Reply = () => ({ kind: "answer", status: 500, headers: {}, body: "", elapsedMs: 0 });
+    world.transport.always(OPS, answers);
+    const group = await stored(engine.group([room("r1"), lamp("d1")]));
+    await world.advance(600_000);
+    expect(await states(group.operations)).toEqual(["failed", "failed"]);
+    expect(await codes(group.operations)).toEqual(["RETRIES_EXHAUSTED", "DEPENDENCY_FAILED"]);
+    expect(new Set(idsSent().map((batch) => batch.join()))).toEqual(new Set(["r1,d1"]));
+    await conserved(engine);
+  });
+
+  test("with a member of a type that nobody knows waits as a whole, until it is known again", async () => {
+    const engine = await open({ autoStart: false });
+    await world.run(engine.enqueueMany([lamp("d1")]));
+    const group = await stored(
+      engine.group([room("r1"), { run: updateDeviceState as never, input: { device_id: "d1", state: { on: true } } }]),
+    );
+    await world.run(engine.enqueueMany([rename("r1", "later")]));
+    await world.run(engine.close());
+    world.engines.splice(0);
+    const older = await open({ operations: [] });
+    expect(await world.drain(older)).toEqual({ empty: false, reason: "blocked" });
+    expect(await read("rooms", "r1")).toBe(null);
+    await conserved(older);
+    await world.run(older.close());
+    world.engines.splice(0);
+    const newer = await open();
+    expect(await world.drain(newer)).toEqual({ empty: true });
+    expect(await read("rooms", "r1")).toMatchObject({ name: "later" });
+    expect(await world.run(newer.operation(group.operations[0]?.id ?? "").then((one) => one?.settled as never))).toMatchObject({
+      verdict: "applied",
+    });
+  });
+});
+
+describe("Q8 a group is refused at the call, and nothing is queued", () => {
+  const refusal = (engine: SyncEngine, members: readonly EnqueueInput[]): string => {
+    try {
+      engine.group(members);
+    } catch (error) {
+      const { code, message } = error as { readonly code: string; readonly message: string };
+      expect(message).toMatch(/Nothing was queued/);
+      return code;
+    }
+    return "taken";
+  };
+  const many = (count: number, name = "r"): readonly EnqueueInput[] =>
+    Array.from({ length: count }, (_, index) => room(`r${index}`, { name, type: "kitchen", floor_number: 0 }));
+
+  test("when it is empty, too many, or too large", async () => {
+    const engine = await open({ autoStart: false, batch: { maxOperations: 10, maxBytes: 20_000 } });
+    expect(refusal(engine, [])).toBe("INVALID_OPERATION");
+    expect(refusal(engine, many(11))).toBe("GROUP_TOO_LARGE");
+    expect(refusal(engine, many(3, "x".repeat(8000)))).toBe("GROUP_TOO_LARGE");
+    expect(refusal(engine, [room("r1"), { type: "CREATE", entityType: "", payload: {} }])).toBe("INVALID_OPERATION");
+    expect(await world.run(engine.status())).toMatchObject({ pending: 0 });
+  });
+
+  test("when the backend is not known to be able to, or known not to be", async () => {
+    const engine = await open({ autoStart: false, backend: { minimumLevel: 0 } });
+    expect(refusal(engine, many(2))).toBe("GROUP_UNSUPPORTED");
+    engine.start();
+    await world.run(engine.enqueueMany([room("a")]));
+    await world.drain(engine);
+    expect(refusal(engine, many(2))).toBe("taken");
+    expect(
+      refusal(engine, [
+        { type: "CREATE", entityType: "heart_rate", entityId: "h", payload: {} },
+        { type: "CREATE", entityType: "nobody", entityId: "h", payload: {} },
+      ]),
+    ).toBe("GROUP_UNSUPPORTED");
+    await world.drain(engine);
+  });
+});
+
+describe("X9 what depends on another", () => {
+  test("goes in the same request behind it, and names its key", async () => {
+    const engine = await open({ autoStart: false });
+    const [first] = await world.run(engine.enqueueMany([room("a"), { ...lamp("d1"), dependsOn: [0] }]));
+    engine.run(updateDeviceState, { device_id: "d1", state: { on: true } }, { dependsOn: [first as never] });
+    await world.advance(10);
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    const [batch] = batches();
+    expect(batch?.map(({ depends_on }) => depends_on)).toEqual([undefined, [batch[0]?.key], [batch[0]?.key]]);
+  });
+
+  test("waits behind a parent that failed, through several levels, with what comes behind it in its entity; the rest goes on", async () => {
+    const engine = await open({ autoStart: false });
+    const operations = await world.run(
+      engine.enqueueMany([
+        bad("a"),
+        { ...lamp("d1"), dependsOn: [0] },
+        { ...room("b"), dependsOn: [1] },
+        rename("b", "b later"),
+        room("c"),
+      ]),
+    );
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: false, reason: "blocked" });
+    expect(await states(operations)).toEqual(["failed", "blocked", "blocked", "blocked", "applied"]);
+    expect(
+      batches()
+        .flat()
+        .filter(({ entity_id }) => entity_id === "d1").length,
+    ).toBeLessThanOrEqual(1);
+    const waiting = await world.run(engine.pending.list());
+    expect(waiting.map(({ blockedBy, attempts }) => [blockedBy, attempts])).toEqual([
+      [1, 0],
+      [1, 0],
+      [1, 0],
+    ]);
+    await conserved(engine);
+    await world.run(engine.failed.discard({ ids: [operations[0]?.id ?? ""] }));
+    expect(await world.drain(engine)).toEqual({ empty: false, reason: "blocked" });
+    // The child fails, and its own child waits for it.
+    expect(await states(operations)).toEqual(["cancelled", "failed", "blocked", "blocked", "applied"]);
+    expect((await codes(operations))[1]).toBe("DEPENDENCY_FAILED");
+    await conserved(engine);
+    // A person wants it all the same: it goes without what is gone.
+    await world.run(engine.failed.retry({ ids: [operations[1]?.id ?? ""] }));
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await states(operations)).toEqual(["cancelled", "applied", "applied", "applied", "applied"]);
+    expect(await read("rooms", "b")).toMatchObject({ name: "b later" });
+    await conserved(engine);
+  });
+
+  test("waits while its parent is archived, and goes when that has gone", async () => {
+    const engine = await open();
+    const [parent, child] = await world.run(engine.enqueueMany([bad("a"), { ...lamp("d1"), dependsOn: [0] }]));
+    const both = [parent as never, child as never];
+    await world.drain(engine);
+    expect(await states(both)).toEqual(["failed", "blocked"]);
+    const ids = [(parent as { readonly id: string }).id];
+    await world.run(engine.failed.archive({ ids }));
+    await world.drain(engine);
+    expect(await states(both)).toEqual(["archived", "blocked"]);
+    await conserved(engine);
+    await world.run(engine.failed.restore({ ids }));
+    isLenient = true;
+    await world.run(engine.failed.retry({ ids }));
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await states(both)).toEqual(["applied", "applied"]);
+    await conserved(engine);
+  });
+
+  test("fails when its parent was cancelled or has expired, and parks when nobody knows its parent", async () => {
+    const engine = await open({ autoStart: false });
+    const parents = await world.run(engine.enqueueMany([room("a"), { ...room("b"), expiresAt: world.now + 10 }]));
+    const unknown = "01999999-9999-7999-8999-999999999999";
+    const children = await world.run(
+      engine.enqueueMany([
+        { ...lamp("d1"), dependsOn: [parents[0] as never] },
+        { ...lamp("d2"), dependsOn: [parents[1] as never] },
+        { ...lamp("d3"), dependsOn: [unknown] },
+        rename("d3", "x", { entityType: "device", payload: { name: "later" } }),
+      ]),
+    );
+    await world.run(parents[0]?.cancel() as never);
+    await world.advance(100);
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: false, reason: "blocked" });
+    expect(await states(children)).toEqual(["failed", "failed", "parked", "blocked"]);
+    expect((await codes(children)).slice(0, 3)).toEqual(["DEPENDENCY_FAILED", "DEPENDENCY_FAILED", "DEPENDENCY_FAILED"]);
+    await conserved(engine);
+    await world.run(engine.failed.retry({ ids: [children[2]?.id ?? ""] }));
+    await world.drain(engine);
+    expect(await read("devices", "d3")).toMatchObject({ name: "later" });
+    await conserved(engine);
+  });
+
+  test("is released when the operation that it waits with is cancelled", async () => {
+    const engine = await open({ autoStart: false });
+    const operations = await world.run(
+      engine.enqueueMany([
+        bad("a"),
+        { ...lamp("d1"), dependsOn: [0] },
+        { ...room("b"), dependsOn: [1] },
+        { type: "DELETE", entityType: "device", entityId: "d1" },
+      ]),
+    );
+    engine.start();
+    await world.drain(engine);
+    await world.run(operations[1]?.cancel() as never);
+    await world.drain(engine);
+    expect((await states(operations)).slice(0, 3)).toEqual(["failed", "cancelled", "failed"]);
+    await conserved(engine);
+  });
+
+  test("Q8 a cycle cannot be built: it is refused at the call, and nothing is queued", async () => {
+    const engine = await open({ autoStart: false });
+    for (const dependsOn of [[0], [1], [-1], ["x"], [{}], "a", Array.from({ length: 33 }, () => crypto.randomUUID())]) {
+      await expect(world.run(engine.enqueueMany([{ ...room("a"), dependsOn: dependsOn as never }]))).rejects.toMatchObject({
+        code: "INVALID_OPERATION",
+      });
+    }
+    expect(() => engine.group([{ ...room("a"), dependsOn: [0] }])).toThrow(/dependency cycle/);
+    expect(await world.run(engine.status())).toMatchObject({ pending: 0 });
+  });
+});
