@@ -68,7 +68,7 @@ async function decide(
   const [holds, receipts, parents, elsewhere] = await Promise.all([
     view.lanes(window.map((operation) => operation.entityTag)),
     view.receiptsFor(window),
-    readParents(view, window),
+    readParents(view, window, now),
     membersElsewhere(view, window),
   ]);
   const plan = planWindow(
