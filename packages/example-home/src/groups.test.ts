@@ -1,7 +1,7 @@
 import { createSyncServer, type SyncServer } from "@guardian-sync/server";
 import { memoryStorage } from "@guardian-sync/server/memory";
 import { defineEntity, type EnqueueInput, type OperationGroup, type SyncEngine } from "guardian-sync";
-import { failed, type Reply, type SeenRequest, type TestEngineOptions, TestWorld } from "guardian-sync/testing";
+import { failed, PlainRestBackend, refused, type Reply, type SeenRequest, type TestEngineOptions, TestWorld } from "guardian-sync/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { device, homeOperations, updateDeviceState } from "./client.ts";
 import { Room } from "./schemas.ts";
@@ -35,16 +35,19 @@ const lost: Reply = async (request) => {
   return failed("timeout");
 };
 
-beforeEach(() => {
-  isLenient = false;
-  server = createSyncServer({
+const serverWith = (options: Partial<Parameters<typeof createSyncServer>[0]>): SyncServer =>
+  createSyncServer({
     storage: memoryStorage(),
     collections: { ...homeCollections, rooms: { entityType: "room", schema: Room.refine(({ name }) => name !== "refused" || isLenient) } },
     operations: serverOperations,
     authenticate: () => ({ space: "home", principal: "ada", roles: [] }),
     clock: { now: () => world.now, schedule: (delayMs, task) => world.clock.schedule(delayMs, task) },
     rateLimit: { perPrincipal: 100_000 },
+    ...options,
   });
+beforeEach(() => {
+  isLenient = false;
+  server = serverWith({});
   world = new TestWorld({ backend: ask });
 });
 afterEach(async () => {
@@ -328,6 +331,126 @@ describe("X10 a group", () => {
   });
 });
 
+describe("X10 a group that was queued before anybody knew the backend", () => {
+  const restart = (limits: Parameters<typeof createSyncServer>[0]["limits"], operations = serverOperations): void => {
+    server = serverWith({ operations, ...(limits === undefined ? {} : { limits }) });
+  };
+
+  test("is parked whole when it can never fit into a request; a person gives it up", async () => {
+    restart({ maxOperations: 2 });
+    const engine = await open({ autoStart: false });
+    const group = await stored(engine.group([room("r1"), lamp("d1"), lamp("d2")]));
+    await world.run(engine.enqueueMany([rename("r1", "later"), room("c")]));
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: false, reason: "blocked" });
+    expect(await states(group.operations)).toEqual(["parked", "parked", "parked"]);
+    expect(await codes(group.operations)).toEqual(["GROUP_TOO_LARGE", "GROUP_TOO_LARGE", "GROUP_TOO_LARGE"]);
+    expect([await read("rooms", "r1"), await read("rooms", "c")]).toMatchObject([null, { name: "c" }]);
+    await conserved(engine);
+    expect(await world.run(engine.failed.discard({ ids: [group.operations[1]?.id ?? ""] }))).toBe(3);
+    await world.drain(engine);
+    await conserved(engine);
+  });
+
+  test("fails whole when the server finds its request too large after all", async () => {
+    restart({ maxBodyBytes: 3000 });
+    const engine = await open({ autoStart: false });
+    world.transport.next("/api/v1/sync/handshake", async (request) => {
+      const answer = await ask(request);
+      return answer.kind === "answer" ? { ...answer, body: answer.body.replace(/"max_bytes":\d+/, '"max_bytes":1000000') } : answer;
+    });
+    const group = await stored(engine.group(Array.from({ length: 8 }, (_, index) => room(`r${index}`))));
+    await world.run(engine.enqueueMany([room("c")]));
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(new Set(await states(group.operations))).toEqual(new Set(["failed"]));
+    expect(await world.run(group.settled)).toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+    expect(await read("rooms", "c")).toMatchObject({ name: "c" });
+    await conserved(engine);
+  });
+
+  test("is parked whole when the backend does not know one of its operations by name", async () => {
+    restart(undefined, {});
+    const engine = await open({ autoStart: false });
+    const group = await stored(engine.group([lamp("d1"), { run: updateDeviceState as never, input: { device_id: "d1", state: { on: true } } }]));
+    engine.start();
+    await world.drain(engine);
+    expect(await codes(group.operations)).toEqual(["GROUP_UNSUPPORTED", "GROUP_UNSUPPORTED"]);
+    expect(await read("devices", "d1")).toBe(null);
+    await conserved(engine);
+  });
+});
+
+describe("X10 a group of which", () => {
+  test("a member was merged by a rule goes again whole, under new keys that name the old ones", async () => {
+    const merging = defineEntity<{ name: string }>("room", { collection: "rooms", fields: { name: { policy: "client-wins" } } });
+    const engine = await open({ entities: [merging, device] as never });
+    await world.run(engine.enqueueMany([room("r1")]));
+    await world.drain(engine);
+    await other("r1", "theirs");
+    const before = batches().length;
+    const group = await stored(engine.group([lamp("d1"), rename("r1", "mine", { baseVersion: 1 }), lamp("d2")]));
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await states(group.operations)).toEqual(["applied", "applied", "applied"]);
+    const [first, second] = batches().slice(before) as unknown as { readonly key: string; readonly supersedes?: readonly string[] }[][];
+    expect(second?.map(({ supersedes }) => supersedes)).toEqual(first?.map(({ key }) => [key]));
+    expect(await read("rooms", "r1")).toMatchObject({ name: "mine" });
+  });
+
+  test("a member cannot be read any more is not sent without it; a person can only give it up", async () => {
+    const engine = await open({ autoStart: false, batch: { maxOperations: 10 } });
+    const group = await stored(engine.group([room("r1"), lamp("d1")]));
+    world.transport.next(OPS, failed("timeout"));
+    engine.start();
+    await world.advance(50);
+    await world.run(engine.close());
+    world.engines.splice(0);
+    world.disk.transaction({ ownWrites: 0 }, () => {
+      const [, second] = [...world.disk.states.from(0)];
+      if (second !== undefined) world.disk.states.set(second.seq, { ...second, packIndex: 99 });
+    });
+    const sentBefore = batches().length;
+    const again = await open();
+    await world.drain(again);
+    expect(await states(group.operations.map(({ id }) => ({ status: async () => (await again.operation(id))?.status() })) as never)).toEqual([
+      "parked",
+      "quarantined",
+    ]);
+    expect(await world.run(again.failed.retry({ all: true }))).toBe(0);
+    await world.drain(again);
+    expect(batches()).toHaveLength(sentBefore);
+    expect(await read("rooms", "r1")).toBe(null);
+    await conserved(again);
+    expect(await world.run(again.failed.discard({ ids: [group.operations[0]?.id ?? ""] }))).toBe(2);
+    await conserved(again);
+  });
+});
+
+test("A5 a group belongs to whoever was signed in when it was asked for, whoever signs in meanwhile", async () => {
+  const engine = await open({ autoStart: false });
+  const group = engine.group([room("r1"), lamp("d1")]);
+  world.session = { account: { space: "home", principal: "bob" }, token: "token-2" };
+  await world.run(engine.auth.refresh());
+  await world.run(group.stored);
+  expect(await world.run(engine.status())).toMatchObject({ pending: 0 });
+  world.session = { account: { space: "home", principal: "ada" }, token: "token-1" };
+  await world.run(engine.auth.refresh());
+  expect(await world.run(engine.status())).toMatchObject({ pending: 2 });
+});
+
+test("X8 a DELETE behind a CREATE that may have been sent waits for its verdict", async () => {
+  const engine = await open({ autoStart: false });
+  await world.run(engine.enqueueMany([room("r1")]));
+  world.transport.next(OPS, lost, failed("timeout"));
+  engine.start();
+  await world.advance(50);
+  await world.run(engine.enqueueMany([{ type: "DELETE", entityType: "room", entityId: "r1" }]));
+  expect(await world.drain(engine)).toEqual({ empty: true });
+  const types = batches().map((batch) => (batch as unknown as { readonly type: string }[]).map(({ type }) => type));
+  expect(types).toEqual([["CREATE"], ["CREATE"], ["CREATE"], ["DELETE"]]);
+  expect(await read("rooms", "r1")).toBe(null);
+});
+
 describe("Q8 a group is refused at the call, and nothing is queued", () => {
   const refusal = (engine: SyncEngine, members: readonly EnqueueInput[]): string => {
     try {
@@ -479,6 +602,33 @@ describe("X9 what depends on another", () => {
     await world.run(operations[1]?.cancel() as never);
     await world.drain(engine);
     expect((await states(operations)).slice(0, 3)).toEqual(["failed", "cancelled", "failed"]);
+    await conserved(engine);
+  });
+
+  test("is found in the queue file, whichever process wrote it; what was stored later can never come first", async () => {
+    const [one, two] = [await open({ autoStart: false }), await open({ autoStart: false })];
+    const [parent] = await world.run(one.enqueueMany([room("a")]));
+    const [child] = await world.run(two.enqueueMany([{ ...lamp("d1"), dependsOn: [(parent as { readonly id: string }).id] }]));
+    const late = one.run(updateDeviceState, { device_id: "d1", state: { on: true } });
+    const early = await world.run(two.enqueueMany([{ ...room("b"), dependsOn: [late.id] }]));
+    one.start();
+    await world.drain(one);
+    expect(await states([child as never, late])).toEqual(["applied", "applied"]);
+    expect(["applied", "parked"]).toContain((await states(early))[0]);
+    await conserved(one);
+  });
+
+  test("is sent alone, and only when its parents are applied, where the backend has no sync face", async () => {
+    const rest = new PlainRestBackend();
+    await world.close();
+    world = new TestWorld({ backend: (request) => rest.answer(request) });
+    const engine = await open({ autoStart: false, backend: { level: 0, minimumLevel: 0 } });
+    world.transport.next("/api/v1/rooms", refused(422, "VALIDATION_ERROR"));
+    const operations = await world.run(engine.enqueueMany([room("a"), { ...lamp("d1"), dependsOn: [0] }, room("c")]));
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: false, reason: "blocked" });
+    expect((await states(operations)).slice(1)).toEqual(["blocked", "applied"]);
+    expect([...rest.documents.keys()]).toEqual(["c"]);
     await conserved(engine);
   });
 

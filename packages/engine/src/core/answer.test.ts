@@ -474,3 +474,19 @@ test("R3 every outcome of a result means something for every type and status", (
         if (event === "applied" || event === "applied_before") expect(outcome).toBe(event);
       }
 });
+
+describe("X10 a request with nothing but one group", () => {
+  const group = (exchange: Exchange): Judgement => {
+    const operations = [KEY, KEY2].map((key) => ({ key, type: "UPDATE", groupId: "g" }));
+    return judgeExchange(exchange, { face: "sync", operations, echo }, redact);
+  };
+
+  test("is refused as a whole like one operation: there is nothing smaller", () => {
+    expect(brief(group(answer(413, error("PAYLOAD_TOO_LARGE"))))).toBe("reject PAYLOAD_TOO_LARGE, reject PAYLOAD_TOO_LARGE");
+    expect(brief(group(answer(422, error("VALIDATION_ERROR"))))).toBe("reject VALIDATION_ERROR, reject VALIDATION_ERROR");
+    expect(fault(group(answer(500, error("INTERNAL_ERROR"))))).toMatchObject({ burnsAttempt: true, halve: false });
+    const silence = { kind: "failure", failure: "timeout", detail: "", elapsedMs: 0 } as const;
+    expect(fault(group(silence))).toMatchObject({ chargeIfReachable: true, halve: false });
+    expect(fault(sync(silence))).toMatchObject({ chargeIfReachable: false, halve: true });
+  });
+});

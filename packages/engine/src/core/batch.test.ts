@@ -52,6 +52,7 @@ describe("batch", () => {
     expect(takeBatch([...some(45), ...group], fullBatch(limits), limits)).toEqual({ kind: "take", count: 45 });
     expect(takeBatch([...some(40), ...group], fullBatch(limits), limits)).toEqual({ kind: "take", count: 50 });
     expect(takeBatch([...group, ...some(5)], { operations: 1 }, limits)).toEqual({ kind: "take", count: 10 });
+    expect(takeBatch([...group, ...some(5)], { operations: 50, maxBytes: 2000 }, limits)).toEqual({ kind: "take", count: 10 });
   });
   test("X7 a group larger than one request is an error", () => {
     expect(takeBatch(some(51, { groupId: "g" }), fullBatch(limits), limits)).toEqual({ kind: "group_too_large", count: 51 });

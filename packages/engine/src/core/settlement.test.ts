@@ -277,3 +277,26 @@ describe("results", () => {
     expect(moves(settlement)).toEqual(isAsked ? [] : [`0 ${event}`]);
   });
 });
+
+describe("X10 a group of a request", () => {
+  const grouped = [inFlight(), inFlight({ groupId: "g" }), inFlight({ groupId: "g" }), inFlight({ groupId: "g" })];
+  const alone = grouped.slice(1);
+  const [applied, skipped, retry] = [verdict("applied"), verdict("unseal", { consumesNumber: false }), verdict("retry_later")];
+
+  test("stays sealed as a whole when one member has to be tried again, whoever stands before it", () => {
+    const settlement = run(results(applied, skipped, retry, skipped), { operations: grouped });
+    expect(moves(settlement)).toEqual(["0 applied"]);
+    expect(settlement).toMatchObject({ batch: "halve" });
+    expect(settlement.charge).toBeUndefined();
+  });
+
+  test("that is alone cannot be made smaller: its first member is charged for all", () => {
+    const busy = verdict("retry_later", { burnsAttempt: true, status: 500, code: "INTERNAL_ERROR" });
+    const settlement = run(results(skipped, busy, skipped), { operations: alone });
+    expect(moves(settlement)).toEqual([]);
+    expect(settlement).toMatchObject({ batch: "keep", charge: { index: 0, attempts: 1 } });
+    const whole = run(fault("retry", { burnsAttempt: true }), { operations: alone });
+    expect(whole.charge).toMatchObject({ index: 0, attempts: 1 });
+    expect(run(fault("retry", { burnsAttempt: true }), { operations: grouped }).charge).toBeUndefined();
+  });
+});

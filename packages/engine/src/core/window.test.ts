@@ -107,6 +107,22 @@ const candidates = fc
   .map((all) => all.map((one, index): Candidate => ({ ...one, seq: seq(10 + index * 2) })));
 const holding = fc.dictionary(fc.constantFrom(...entities), fc.integer({ min: 1, max: 40 }));
 
+/** With groups of neighbours, and with dependencies on what comes before and is not of the same group. */
+const grouped = fc
+  .tuple(candidates, fc.array(fc.record({ size: fc.integer({ min: 1, max: 4 }), parents: fc.array(fc.nat({ max: 24 }), { maxLength: 2 }) }), { maxLength: 12 }))
+  .map(([all, cuts]) => {
+    const window: Candidate[] = [];
+    for (const [at, { size, parents }] of cuts.entries()) {
+      const before = window.map(({ seq: earlier }) => earlier);
+      const dependsOn = parents.flatMap((index) => before[index] ?? []);
+      for (const one of all.slice(window.length, window.length + size)) {
+        window.push({ ...one, ...(size === 1 ? {} : { groupId: `g${at}` }), ...(dependsOn.length === 0 ? {} : { dependsOn }) });
+      }
+    }
+    return window;
+  });
+const isLive = ({ isTombstone, isSettled }: Candidate): boolean => !isTombstone && !isSettled;
+
 function rarely(): fc.Arbitrary<boolean> {
   return fc.nat({ max: 5 }).map((draw) => draw === 0);
 }
@@ -163,6 +179,107 @@ describe("any window", () => {
         const whole = plan(window, holds);
         const part = plan(window.slice(0, cut), holds);
         expect(part.steps).toEqual(whole.steps.slice(0, Math.min(cut, whole.steps.length)));
+      }),
+    );
+  });
+});
+
+describe("a group", () => {
+  const g = { groupId: "g" };
+  test.each([
+    ["goes together", [candidate(1, "a", g), candidate(2, "b", g), candidate(3, "c")], {}, ["1 send", "2 send", "3 send"]],
+    [
+      "waits for what one of its members waits for",
+      [candidate(5, "a", g), candidate(6, "b", g), candidate(7, "a"), candidate(8, "c")],
+      { b: 2 },
+      ["5 block 2", "6 block 2", "7 block 2", "8 send"],
+    ],
+    [
+      "waits for a member that cannot go, wherever that stands in it",
+      [candidate(1, "a", g), candidate(2, "b", { ...g, ...unknown }), candidate(3, "c", g), candidate(4, "a")],
+      {},
+      ["1 block 2", "2 park", "3 block 2", "4 block 2"],
+    ],
+    [
+      "waits for a member that stands elsewhere",
+      [candidate(4, "a", { ...g, waitsFor: seq(6) }), candidate(5, "b", { ...g, waitsFor: seq(6) }), candidate(7, "c")],
+      {},
+      ["4 block 6", "5 block 6", "7 send"],
+    ],
+    ["expires whole", [candidate(1, "a", { ...g, expiresAt: 1 }), candidate(2, "b", g)], {}, ["1 expire", "2 expire"]],
+    [
+      "fails whole with a member whose parent is gone",
+      [candidate(1, "a", g), candidate(2, "b", { ...g, parents: "dead" })],
+      {},
+      ["1 orphan", "2 orphan"],
+    ],
+    ["that is late stops what is behind it", [candidate(1, "a", g), candidate(2, "b", { ...g, dueAt: 2000 }), candidate(3, "c")], {}, []],
+  ] as const)("X10 %s", (_title, window, holds, expected) => {
+    expect(words(plan(window, holds), window)).toEqual(expected);
+  });
+
+  test("X10 is never split, in any window", () => {
+    fc.assert(
+      fc.property(grouped, holding, (window, holds) => {
+        const { steps } = plan(window, holds);
+        const looked = window.slice(0, steps.length);
+        // The plan ends between groups, as far as they still wait.
+        const next = window[steps.length];
+        const last = looked.findLast(isLive);
+        if (next?.groupId !== undefined) expect(last?.groupId).not.toBe(next.groupId);
+        for (const id of new Set(looked.flatMap(({ groupId }) => groupId ?? []))) {
+          const kinds = steps.filter(({ index }) => window[index]?.groupId === id && isLive(window[index] as Candidate)).map((step) => step.do);
+          if (kinds.includes("send")) expect(new Set(kinds)).toEqual(new Set(["send"]));
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe("what depends on another", () => {
+  const after = (...seqs: readonly number[]): Partial<Candidate> => ({ dependsOn: seqs.map(seq) });
+  test.each([
+    ["goes behind it", [candidate(1, "a"), candidate(2, "b", after(1))], {}, ["1 send", "2 send"]],
+    [
+      "waits with it, through several levels, and so does what is behind it in its entity",
+      [candidate(5, "a"), candidate(6, "b", after(5)), candidate(7, "c", after(6)), candidate(8, "c"), candidate(9, "d")],
+      { a: 2 },
+      ["5 block 2", "6 block 2", "7 block 2", "8 block 2", "9 send"],
+    ],
+    ["waits for one that stands elsewhere", [candidate(5, "b", { waitsFor: seq(3) }), candidate(6, "b")], {}, ["5 block 3", "6 block 3"]],
+    ["is looked at again when this plan puts its parent aside", [candidate(1, "a", unknown), candidate(2, "b", after(1))], {}, ["1 park"]],
+    ["fails with it", [candidate(1, "a", { parents: "dead" }), candidate(2, "a")], {}, ["1 orphan", "2 send"]],
+    [
+      "fails with it, and holds its entity when it was to make it",
+      [candidate(1, "a", { parents: "dead", isCreate: true }), candidate(2, "a")],
+      {},
+      ["1 orphan", "2 block 1"],
+    ],
+    ["waits for a person when nobody knows its parent", [candidate(1, "a", { parents: "lost" }), candidate(2, "a")], {}, ["1 lose", "2 block 1"]],
+  ] as const)("X9 %s", (_title, window, holds, expected) => {
+    expect(words(plan(window, holds), window)).toEqual(expected);
+  });
+
+  test("X9 never goes before its parent, in any window, and never in its place", () => {
+    fc.assert(
+      fc.property(grouped, holding, (window, holds) => {
+        const { steps } = plan(window, holds);
+        const sent = new Set(steps.filter((step) => step.do === "send").map(({ index }) => window[index]?.seq));
+        for (const { index, do: what } of steps) {
+          if (what !== "send") continue;
+          for (const parent of window[index]?.dependsOn ?? []) expect(sent).toContain(parent);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test("Q2 nothing starves: a window of which nothing can be done at all is late", () => {
+    fc.assert(
+      fc.property(grouped, holding, (window, holds) => {
+        const { steps, waitUntil } = plan(window, holds);
+        if (steps.length === 0 && window.length > 0) expect(waitUntil).toBeGreaterThan(NOW);
       }),
     );
   });

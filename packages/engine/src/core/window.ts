@@ -34,7 +34,7 @@ export type AsideStep = { readonly do: Aside; readonly index: number } | { reado
 export type WindowStep = AsideStep | { readonly do: "send"; readonly index: number };
 
 export interface WindowPlan {
-  /** For a prefix of the window: what follows has not been looked at. Whole groups only. */
+  /** For a prefix of the window: what follows has not been looked at. It ends between groups. */
   readonly steps: readonly WindowStep[];
   /** The first one not looked at is not due before. Epoch ms. */
   readonly waitUntil?: number;

@@ -25,18 +25,24 @@ const WITHOUT_EFFECT: ReadonlySet<Receipt["outcome"]> = new Set<Receipt["outcome
 ]);
 
 /** For those of the window that depend on others. */
-export async function readParents(view: AccountView, window: readonly QueuedOperation[]): Promise<ReadonlyMap<Seq, Parents>> {
+export async function readParents(
+  view: AccountView,
+  window: readonly QueuedOperation[],
+  now: number,
+): Promise<ReadonlyMap<Seq, Parents>> {
   const found = new Map<Seq, Parents>();
   const here = new Map<string, QueuedOperation>();
   for (const operation of window) {
     here.set(operation.content.id, operation);
-    const ids = idsOf(operation);
+    const ids = idsOf(operation, now);
     if (ids.length > 0) found.set(operation.seq, await parentsOf(view, operation, ids, here));
   }
   return found;
 }
 
-function idsOf({ content, detail }: QueuedOperation): readonly string[] {
+/** Of one that only goes to be stopped none counts: its marker is all that is wanted. */
+function idsOf({ content, detail }: QueuedOperation, now: number): readonly string[] {
+  if (detail.cancelWanted === true || (content.expiresAt ?? Number.POSITIVE_INFINITY) <= now) return [];
   return (content.dependsOn ?? []).filter((id) => detail.lostParents?.includes(id) !== true);
 }
 
@@ -59,8 +65,9 @@ async function parentsOf(
     } else {
       const { operation } = parent;
       const standing = standingOf(stateOfOperation(operation));
-      // Ended before the head reached it: its receipt says how.
       if (standing === "dead") dead.push(id);
+      // Another process stored it later: it can never come first.
+      else if (standing !== "done" && operation.seq > child.seq) lost.push(id);
       else if (standing === "ahead") ahead.push(operation);
       // A group waits as a whole for what one of its members waits for.
       else if (standing === "holds" && !isSameGroup(operation, child)) waitsFor ??= operation.row?.blockedBy || operation.seq;

@@ -179,7 +179,7 @@ async function lookAhead(context: EngineContext, request: SealRequest, view: Acc
     const [holds, receipts, parents, elsewhere] = await Promise.all([
       view.lanes(window.map((operation) => operation.entityTag)),
       view.receiptsFor(window),
-      readParents(view, window),
+      readParents(view, window, now),
       membersElsewhere(view, window),
     ]);
     const candidates = candidatesOf(window, { registry, capabilities: request.capabilities, receipts, parents, elsewhere });

@@ -367,10 +367,13 @@ export class Sender {
   }
 
   async #brakeOn(account: AccountTag, lease: Lease, records: readonly SendableRecord[], settlement: Settlement): Promise<void> {
+    const groups = new Set<string>();
     for (const { index, verdict } of settlement.moves) {
       const operationId = records[index]?.operation.content.id ?? "";
       // A group that is refused is refused once.
-      if (verdict.code === "DEPENDENCY_FAILED") continue;
+      const groupId = records[index]?.operation.content.groupId;
+      if (groupId !== undefined && groups.has(groupId)) continue;
+      if (groupId !== undefined && verdict.event === "reject") groups.add(groupId);
       if (verdict.event === "reject") this.#brake = stepBrake(this.#brake, { type: "rejected", operationId });
       else if (verdict.step === "succeed") this.#brake = stepBrake(this.#brake, { type: "succeeded" });
       if (!isBraking(this.#brake)) continue;

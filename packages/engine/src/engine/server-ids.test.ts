@@ -114,7 +114,10 @@ describe("X9 a document that its backend names", () => {
 
 describe("X1 X9 its CREATE whose answer was lost, on a backend without keys", () => {
   const lose = () =>
-    world.transport.next("/api/v1/notes", (request) => (void backend.answer(request), { ...refused(502, "BAD_GATEWAY")(request) }));
+    world.transport.next("/api/v1/notes", (request) => {
+      backend.answer(request);
+      return refused(502, "BAD_GATEWAY")(request);
+    });
 
   test("is not sent again: nobody could tell the second document from the first", async () => {
     begin();
