@@ -26,15 +26,19 @@ export async function cancelOperation(context: EngineContext, account: AccountTa
   });
   if (isUnfinished) await finishReleases(context, account);
   if (cancelled === undefined) return false;
+  tellCancelled(context, cancelled);
+  return true;
+}
+
+export function tellCancelled(context: EngineContext, cancelled: QueuedOperation): void {
   context.events.emit({ type: "cancelled", operation: factsOf(cancelled) });
   context.events.emit({ type: "rolledback", operation: factsOf(cancelled) });
   const settled = { verdict: "cancelled" as const, code: "CANCELLED" };
   context.watchers.tell(cancelled.content.id, { state: "cancelled", attempts: 0, nextAttemptAt: null, lastError: null, settled });
-  return true;
 }
 
 /** Whether it has ended. */
-async function takeBack(
+export async function takeBack(
   context: EngineContext,
   view: AccountView,
   change: ChangeSet,
