@@ -21,7 +21,7 @@ export interface LiveOperation {
   /** Of an UPDATE that is merged with what others write; undefined: its fields simply replace. */
   readonly merge?: MergeFacts | undefined;
 }
-export interface MergeFacts {
+interface MergeFacts {
   /** The touched fields as its user saw them. */
   readonly before: JsonObject;
   readonly rules: FieldRules;

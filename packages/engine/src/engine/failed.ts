@@ -22,6 +22,7 @@ export interface Selection extends KeptFilter {
 
 const AT_ONCE = 100;
 const FAILED: readonly Phase[] = ["failed", "parked"];
+const ALL: readonly Phase[] = ["failed", "parked", "archived", "conflict", "quarantined"];
 const STAYS: ReadonlySet<string> = new Set(["failed", "parked", "archived", "conflict", "quarantined"]);
 const MAX_EVENT_CHARS = 200;
 
@@ -110,23 +111,19 @@ export class FailedList {
   }
 
   /** For good, by a person's decision: a receipt of it stays. */
-  discard(selection: Selection): Promise<number> {
-    return this.#each(
-      ["failed", "parked", "archived", "conflict", "quarantined"],
-      selection,
-      async (operation, { view, change, later }) => {
-        change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
-        if (!(await release(view, change, operation))) this.#unfinished = true;
-        later.push(() => {
-          const told = { ...statusInQueue(operation), state: "cancelled" as const };
-          this.#context.watchers.tell(operation.content.id, {
-            ...told,
-            settled: told.settled ?? { verdict: "cancelled", code: "CANCELLED" },
-          });
-          this.#context.events.emit({ type: "cancelled", operation: factsOf(operation) });
+  discard(selection: Selection, phases: readonly Phase[] = ALL): Promise<number> {
+    return this.#each(phases, selection, async (operation, { view, change, later }) => {
+      change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
+      if (!(await release(view, change, operation))) this.#unfinished = true;
+      later.push(() => {
+        const told = { ...statusInQueue(operation), state: "cancelled" as const };
+        this.#context.watchers.tell(operation.content.id, {
+          ...told,
+          settled: told.settled ?? { verdict: "cancelled", code: "CANCELLED" },
         });
-      },
-    );
+        this.#context.events.emit({ type: "cancelled", operation: factsOf(operation) });
+      });
+    });
   }
 
   /** How many operations a selection means now; what would be done to them is not done. */
