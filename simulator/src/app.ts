@@ -1,6 +1,6 @@
 import type { Operation } from "guardian-sync";
 import { createEngine, type EngineOptions, type Platform, type SeededRandom, type SyncEngine } from "guardian-sync/testing";
-import { add, board, counter, note } from "./definitions.ts";
+import { add, addSecond, board, counter, note } from "./definitions.ts";
 import { ADD } from "./domain.ts";
 import { Looker } from "./looker.ts";
 import type { Account, Enqueued } from "./model.ts";
@@ -25,6 +25,8 @@ export interface Home {
   /** Names this life of the process. */
   readonly label: string;
   readonly device: string;
+  /** Of the app. */
+  readonly version: 1 | 2;
   readonly world: World;
   readonly random: SeededRandom;
   /** Whose queue the engine was last told to show. */
@@ -56,7 +58,7 @@ export class App {
         // Groups can be asked for before the server was ever met.
         backend: { baseUrl: ORIGIN, session: (request) => home.session(request), minimumLevel: 4 },
         entities: [note, counter, board] as never,
-        operations: [add] as never,
+        operations: [home.version === 1 ? add : addSecond] as never,
       },
       platform,
     );
@@ -85,7 +87,7 @@ export class App {
   look(things: readonly { readonly entityType: string; readonly entityId: string }[]): void {
     const { label, device, world } = this.#home;
     this.#write("is looked at");
-    this.#looker ??= new Looker(this.#engine, { label, device }, world);
+    this.#looker ??= new Looker(this.#engine, { label, device, isSignedIn: () => this.account !== null }, world);
     for (const { entityType, entityId } of things) {
       try {
         this.#looker.watch(this.#engine, entityType, entityId);
@@ -248,6 +250,14 @@ export class App {
     this.#do("sign-in", () => this.#engine.auth.refresh());
   }
 
+  /** Whoever is about to sign out decides about their work. */
+  leave(waiting: "send" | "keep" | "discard"): void {
+    this.#do(`leave, ${waiting}`, async () => {
+      const { left, remaining, discarded } = await this.#engine.auth.leave({ waiting, timeoutMs: 3000 });
+      this.#write(`${left ? "can go" : "cannot go yet"}: ${JSON.stringify(remaining)}, ${discarded} discarded`);
+    });
+  }
+
   close(): Promise<void> {
     // From here on nobody is told anything, though what is under way may take its time to end.
     this.lookAway();
@@ -276,7 +286,11 @@ export class App {
 
   #run(intent: Intent, record: Enqueued, dependsOn: readonly Operation[] = []): void {
     try {
-      const operation = this.#engine.run(add as never, intent.payload as never, { dependsOn });
+      const { id, by, memo } = intent.payload;
+      const operation =
+        this.#home.version === 1
+          ? this.#engine.run(add as never, { id, by, memo } as never, { dependsOn })
+          : this.#engine.run(addSecond as never, { id, delta: by, memo } as never, { dependsOn });
       this.#home.world.operations.named(record, operation.id);
       this.#heard(
         [record],

@@ -1,6 +1,6 @@
 import { defineEntity, defineOperation, type EntityDefinition, type OperationDefinition } from "guardian-sync";
 import type { JsonObject } from "@guardian-sync/protocol";
-import { ADD, type AddInput } from "./domain.ts";
+import { ADD, type AddInput, type AddInputSecond } from "./domain.ts";
 
 /** What the app declares. */
 export const note: EntityDefinition<JsonObject> = defineEntity("note", { collection: "notes" });
@@ -16,5 +16,18 @@ export const add: OperationDefinition<AddInput> = defineOperation<AddInput>(ADD,
   apply: (draft, { by, memo }) => {
     draft.memo = memo;
     draft.value = Number(draft.value ?? 0) + by;
+  },
+});
+/** After an update of the app: what the one before has queued is converted. */
+export const addSecond: OperationDefinition<AddInputSecond> = defineOperation<AddInputSecond>(ADD, {
+  version: 2,
+  entity: ({ id }) => counter.ref(id),
+  apply: (draft, { delta, memo }) => {
+    draft.memo = memo;
+    draft.value = Number(draft.value ?? 0) + delta;
+  },
+  migrate: (input) => {
+    const { id, by, memo } = input as unknown as AddInput;
+    return { id, delta: by, memo };
   },
 });

@@ -37,6 +37,8 @@ export class Device {
   lock: LockRow | null = null;
   fastLockHolder: ProcessGate | null = null;
   generations = 0;
+  /** Of the app that its processes start with. */
+  appVersion: 1 | 2 = 1;
   /** Key of the tags on the disk, once it is open. */
   tagKey: Uint8Array | null = null;
   #token = "";

@@ -49,7 +49,8 @@ export async function viewOnDisk(device: Device, account: Account, recordOf: (id
       if (type === ADD && effectVersion !== null && below.version !== null && effectVersion <= below.version) {
         doubles.push(`operation ${id} (${phase}) is in version ${below.version} of ${key}, and is added to it once more`);
       }
-      shown.set(key, { ...below, value: onTop(below.value, type, payload, content.before) });
+      const before = isJsonObject(content.before) ? content.before : undefined;
+      shown.set(key, { ...below, value: onTop(below.value, type, payload, before) });
     }
     if (operations.length < AT_ONCE) break;
     from = next;
@@ -58,21 +59,25 @@ export async function viewOnDisk(device: Device, account: Account, recordOf: (id
   return { shown, held, doubles };
 }
 
-function onTop(value: JsonObject | null, type: string, payload: Json, before: Json | undefined): JsonObject | null {
+function onTop(value: JsonObject | null, type: string, payload: Json, before: JsonObject | undefined): JsonObject | null {
   if (type === "DELETE") return null;
   if (!isJsonObject(payload)) return value;
   if (type === "CREATE") return payload;
-  if (type === "UPDATE") return value === null ? null : { ...value, ...payload, ...boardOnTop(value, payload, before) };
+  if (type === "UPDATE")
+    return value === null ? null : { ...value, ...payload, ...(before === undefined ? {} : merged(value, payload, before)) };
   const { input } = payload;
   if (!isJsonObject(input)) throw new TypeError(`an operation ${type} without input`);
-  return { ...value, memo: input.memo ?? null, value: Number(value?.value ?? 0) + Number(input.by) };
+  return { ...value, memo: input.memo ?? null, value: Number(value?.value ?? 0) + Number(input.by ?? input.delta) };
 }
 
-/** The edit of a board whose user saw what was there: the tags it added go beside those of others, additions add up. */
-function boardOnTop(value: JsonObject, mine: JsonObject, before: Json | undefined): JsonObject {
-  if (!isJsonObject(before) || !Array.isArray(mine.tags) || !Array.isArray(value.tags)) return {};
-  const others = value.tags;
-  const seen: readonly Json[] = Array.isArray(before.tags) ? before.tags : [];
-  const score = Number(value.score ?? 0) + Number(mine.score ?? 0) - Number(before.score ?? 0);
-  return { tags: [...others, ...mine.tags.filter((tag) => !seen.includes(tag) && !others.includes(tag))], score };
+/** Of a board: their tags that I have not taken away, then mine that are new; and both additions to the score. */
+function merged({ tags, score }: JsonObject, mine: JsonObject, before: JsonObject): JsonObject {
+  const [own, was, others] = [mine.tags, before.tags, tags].map((list) => (Array.isArray(list) ? (list as readonly string[]) : [])) as [
+    readonly string[],
+    readonly string[],
+    readonly string[],
+  ];
+  const stay = others.filter((tag) => own.includes(tag) || !was.includes(tag));
+  const fresh = own.filter((tag) => !was.includes(tag) && !others.includes(tag));
+  return { tags: [...stay, ...fresh], score: Number(score) + Number(mine.score) - Number(before.score) };
 }

@@ -45,6 +45,17 @@ export interface AddInput {
   readonly by: number;
   readonly memo: string;
 }
+/** What the app calls it since its update. A server knows both: old apps, and what they have queued, come for months. */
+export interface AddInputSecond {
+  readonly id: string;
+  readonly delta: number;
+  readonly memo: string;
+}
+function amountOf(input: unknown): number | undefined {
+  const { by, delta } = (isJsonObject(input as never) ? input : {}) as Partial<AddInput & AddInputSecond>;
+  const amount = by ?? delta;
+  return typeof amount === "number" ? amount : undefined;
+}
 
 /** Named operations of the server. `busy` is the chance that a handler asks to come back later. */
 export function serverOperations(
@@ -59,7 +70,8 @@ export function serverOperations(
           onBusy();
           throw new OperationRejected({ status: 429, code: "RATE_LIMITED", message: "the counter is busy" });
         }
-        if (!isJsonObject(input as never) || typeof (input as AddInput).by !== "number") {
+        const amount = amountOf(input);
+        if (amount === undefined) {
           throw new OperationRejected({ status: 422, code: "VALIDATION_ERROR", message: "by must be a number" });
         }
         const before = await tx.entity(entityType, entityId);
@@ -67,7 +79,7 @@ export function serverOperations(
         const memo = (input as AddInput).memo;
         return emit.put(entityType, entityId, {
           ...(before === null ? {} : clientPart(before)),
-          value: value + (input as AddInput).by,
+          value: value + amount,
           memo,
         });
       },

@@ -15,17 +15,23 @@ type Listed = readonly (Single & { readonly entityId: string })[];
 
 const DEFINITIONS: Readonly<Record<string, typeof note>> = { note, counter, board };
 
+interface Life {
+  readonly label: string;
+  readonly device: string;
+  readonly isSignedIn: () => boolean;
+}
+
 /** A page of an app that shows all lists, and some things by themselves; until `end`. */
 export class Looker {
   readonly #lists = new Map<string, Listed>();
   readonly #singles = new Map<string, Single>();
   readonly #offs: (() => void)[] = [];
-  readonly #life: { readonly label: string; readonly device: string };
+  readonly #life: Life;
   readonly #world: World;
   /** The lists were read once: from then on what is missing is missing. */
   #isLoaded = false;
 
-  constructor(engine: SyncEngine, life: { readonly label: string; readonly device: string }, world: World) {
+  constructor(engine: SyncEngine, life: Life, world: World) {
     this.#life = life;
     this.#world = world;
     world.views.begins(life.label);
@@ -75,6 +81,12 @@ export class Looker {
 
   #listed(type: string, items: Listed): void {
     this.#lists.set(type, items);
+    if (!this.#life.isSignedIn()) {
+      // Nobody's page: what is shown to whoever signs in next begins anew.
+      this.#isLoaded = false;
+      this.#world.views.begins(this.#life.label);
+      return;
+    }
     if (items.some(({ isLoading }) => isLoading)) return;
     if (items.length > 0) this.#isLoaded = true;
     if (!this.#isLoaded) return;

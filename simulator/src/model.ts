@@ -41,6 +41,7 @@ export const FAULTS = [
   "server_clock_jump",
   "token_expired",
   "sign_in_change",
+  "app_update",
   "handler_busy",
 ] as const;
 export type Fault = (typeof FAULTS)[number];

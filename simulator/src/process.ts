@@ -121,6 +121,7 @@ export class Process {
       label,
       account: () => told,
       device: device.name,
+      version: device.appVersion,
       world: device.world,
       random: device.random,
       now: () => device.clock.now(),

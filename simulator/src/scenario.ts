@@ -39,6 +39,8 @@ export interface Scenario {
   readonly glances: number;
   /** Edits of boards, for each device. */
   readonly tags: number;
+  /** Of the app, on a device: its processes start with another version of a definition. */
+  readonly updates: number;
 }
 
 const ALICE: Account = { space: "house", principal: "alice" };
@@ -75,6 +77,7 @@ export function scenarioOf(random: SeededRandom): Scenario {
     lookers: random.pick([0, 0, 0.5, 1]),
     glances: random.pick([0, 2, 6]),
     tags: random.pick([0, 4, 12]),
+    updates: random.pick([0, 0, 1, 2]),
   };
   // Who may ask fifteen times a minute gets whole pages: the rest would be a matter of hours.
   return scenario.requestsPerMinute < 100 ? { ...scenario, pageItems: 1000 } : scenario;

@@ -1,4 +1,5 @@
 import type { SeededRandom } from "guardian-sync/testing";
+import type { Account } from "./model.ts";
 import type { Station } from "./station.ts";
 import { nextWeather } from "./weather.ts";
 import type { World } from "./world.ts";
@@ -29,6 +30,7 @@ export function planTrouble(world: World, stations: readonly Station[]): void {
   sometime(scenario.serverCrashes, () => crashServer(world, random));
   sometime(scenario.serverRestarts, () => restartServer(world, random));
   world.server.busy = scenario.busyHandlers;
+  sometime(scenario.updates, () => update(world, someone(), random));
 }
 
 function crash({ processes }: Station, random: SeededRandom): void {
@@ -60,6 +62,18 @@ function restart(world: World, { processes }: Station, random: SeededRandom): vo
   });
 }
 
+/** All processes of a device go, and come back with the new app, whatever they were doing. */
+function update(world: World, { device, processes }: Station, random: SeededRandom): void {
+  if (device.appVersion === 2) return;
+  device.appVersion = 2;
+  world.injected("app_update");
+  world.journal.write(device.name, "gets a new version of the app");
+  for (const process of processes) {
+    process.kill("for an update");
+    world.timeline.after(random.between(100, 20_000), () => process.start());
+  }
+}
+
 function forceLock(world: World, { processes }: Station, random: SeededRandom): void {
   random.pick(processes).act("operator", (app) => {
     world.injected("lock_forced");
@@ -72,6 +86,20 @@ function changeSignIn(world: World, { device, processes }: Station, random: Seed
   const next = random.pick([...accounts, null]);
   if (next === device.account) return;
   world.injected("sign_in_change");
+  // Whoever goes is asked what becomes of their work; they do not wait for the answer.
+  if (next === null && random.chance(0.5)) {
+    const choice = random.pick(["send", "keep", "discard"] as const);
+    random.pick(processes).act("tap", (app) => app.leave(choice));
+    if (random.chance(0.7)) {
+      world.timeline.after(random.between(10, 5000), () => signIn(world, { device, processes }, null, random));
+      return;
+    }
+  }
+  signIn(world, { device, processes }, next, random);
+}
+
+function signIn(world: World, { device, processes }: Station, next: Account | null, random: SeededRandom): void {
+  const { accounts } = world.scenario;
   device.signIn(next);
   for (const process of processes) process.act("sign-in", (app) => app.signInChanged());
   if (next === null) {

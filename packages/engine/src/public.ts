@@ -14,6 +14,7 @@ export {
   type RequestTemplate,
   type StandardSchema,
 } from "./engine/definitions.ts";
+export type { Accounts, LeaveOptions, LeaveResult, Waiting } from "./engine/accounts.ts";
 export type { ConflictedField, ConflictedOperation, Resolution, ServerDocument } from "./engine/conflicts.ts";
 export type { SyncEvent, SyncEventType } from "./engine/events.ts";
 export type { Dependency } from "./engine/dependencies.ts";

@@ -41,7 +41,7 @@ const serverWith = (options: Partial<Parameters<typeof createSyncServer>[0]>): S
     collections: { ...homeCollections, rooms: { entityType: "room", schema: Room.refine(({ name }) => name !== "refused" || isLenient) } },
     operations: serverOperations,
     authenticate: () => ({ space: "home", principal: "ada", roles: [] }),
-    clock: { now: () => world.now, schedule: (delayMs, task) => world.clock.schedule(delayMs, task) },
+    clock: { now: () => world.now as never, schedule: (delayMs, task) => world.clock.schedule(delayMs, task) },
     rateLimit: { perPrincipal: 100_000 },
     ...options,
   });
@@ -372,7 +372,9 @@ describe("X10 a group that was queued before anybody knew the backend", () => {
   test("is parked whole when the backend does not know one of its operations by name", async () => {
     restart(undefined, {});
     const engine = await open({ autoStart: false });
-    const group = await stored(engine.group([lamp("d1"), { run: updateDeviceState as never, input: { device_id: "d1", state: { on: true } } }]));
+    const group = await stored(
+      engine.group([lamp("d1"), { run: updateDeviceState as never, input: { device_id: "d1", state: { on: true } } }]),
+    );
     engine.start();
     await world.drain(engine);
     expect(await codes(group.operations)).toEqual(["GROUP_UNSUPPORTED", "GROUP_UNSUPPORTED"]);
@@ -412,10 +414,9 @@ describe("X10 a group of which", () => {
     const sentBefore = batches().length;
     const again = await open();
     await world.drain(again);
-    expect(await states(group.operations.map(({ id }) => ({ status: async () => (await again.operation(id))?.status() })) as never)).toEqual([
-      "parked",
-      "quarantined",
-    ]);
+    expect(
+      await states(group.operations.map(({ id }) => ({ status: async () => (await again.operation(id))?.status() })) as never),
+    ).toEqual(["parked", "quarantined"]);
     expect(await world.run(again.failed.retry({ all: true }))).toBe(0);
     await world.drain(again);
     expect(batches()).toHaveLength(sentBefore);
@@ -500,7 +501,7 @@ describe("X9 what depends on another", () => {
     engine.start();
     expect(await world.drain(engine)).toEqual({ empty: true });
     const [batch] = batches();
-    expect(batch?.map(({ depends_on }) => depends_on)).toEqual([undefined, [batch[0]?.key], [batch[0]?.key]]);
+    expect(batch?.map(({ depends_on }) => depends_on)).toEqual([undefined, [batch?.[0]?.key], [batch?.[0]?.key]]);
   });
 
   test("waits behind a parent that failed, through several levels, with what comes behind it in its entity; the rest goes on", async () => {

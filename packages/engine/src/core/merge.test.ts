@@ -45,6 +45,14 @@ describe("a field that is one value", () => {
     };
     expect(merge({ before: { a: 1 }, mine: { a: 2 }, theirs: { a: 3 }, policy }).conflicts).toHaveLength(1);
   });
+  test.each([
+    ["NaN", () => Number.NaN],
+    ["a Date", () => new Date(0) as never],
+    ["a promise", () => Promise.reject(new Error("late")) as never],
+  ] as readonly (readonly [string, FieldPolicy])[])("X5 a policy that returns %s is asked, and what it did is told", (_what, policy) => {
+    const merged = merge({ before: { a: 1 }, mine: { a: 2 }, theirs: { a: 3 }, policy });
+    expect(merged).toMatchObject({ patch: {}, conflicts: [{ path: "a" }], faults: [{ where: "a", error: expect.any(TypeError) }] });
+  });
   test("X5 where nobody knows what was there before, what differs was changed by both", () => {
     expect(patchOf({ before: undefined, mine: { a: 2 }, theirs: { a: 3 }, policy: "server-wins" })).toEqual({});
     expect(patchOf({ before: undefined, mine: { a: 2 }, theirs: {}, policy: "client-wins" })).toEqual({ a: 2 });

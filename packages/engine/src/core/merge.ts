@@ -1,4 +1,5 @@
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from "@guardian-sync/protocol";
+import { checkPayload } from "./payload.ts";
 import { type FieldPolicy, type FieldRule, type FieldRules, isMergeable, type Sides } from "./field-rules.ts";
 
 /** A field that only a person can decide. */
@@ -18,14 +19,23 @@ export interface MergeInput {
   readonly mineAt: number;
   readonly theirsAt: number;
 }
+/** What a function of the app threw: nobody would hear of it otherwise. */
+export interface Fault {
+  /** The path of the field, or `apply`. */
+  readonly where: string;
+  readonly error: unknown;
+}
 export interface Merged {
   /** What is still to be written on top of theirs. Empty: nothing. */
   readonly patch: JsonObject;
   readonly conflicts: readonly FieldConflict[];
+  /** Absent: none. */
+  readonly faults?: readonly Fault[];
 }
 
 interface Walk {
   readonly conflicts: FieldConflict[];
+  readonly faults: Fault[];
   readonly isMineLater: boolean;
   /** Nothing is known of the time before: what differs was changed by both. */
   readonly isBlind: boolean;
@@ -36,7 +46,7 @@ interface Walk {
  * the field's rule. Touches neither its arguments nor their parts.
  */
 export function mergePatch({ before, mine, theirs, rules, mineAt, theirsAt }: MergeInput): Merged {
-  const walk: Walk = { conflicts: [], isMineLater: !(theirsAt > mineAt), isBlind: before === undefined };
+  const walk: Walk = { conflicts: [], faults: [], isMineLater: !(theirsAt > mineAt), isBlind: before === undefined };
   const patch: Record<string, Json> = {};
   for (const name of Object.keys(mine)) {
     if (!isMergeable(name, 0)) continue;
@@ -44,7 +54,8 @@ export function mergePatch({ before, mine, theirs, rules, mineAt, theirsAt }: Me
     const merged = mergeMember(walk, rules, name, name, sides);
     if (merged !== undefined && !same(merged, sides.theirs)) patch[name] = merged;
   }
-  return { patch, conflicts: walk.conflicts };
+  const { conflicts, faults } = walk;
+  return faults.length === 0 ? { patch, conflicts } : { patch, conflicts, faults };
 }
 
 /** The member as it shall be. undefined: it is not there. */
@@ -145,7 +156,7 @@ function mergeItem(walk: Walk, policy: FieldPolicy, path: string, sides: Sides):
   return decide(walk, policy, path, sides);
 }
 
-function decide({ conflicts, isMineLater }: Walk, policy: FieldPolicy, path: string, sides: Sides): Json | undefined {
+function decide({ conflicts, faults, isMineLater }: Walk, policy: FieldPolicy, path: string, sides: Sides): Json | undefined {
   const { mine, theirs } = sides;
   switch (policy) {
     case "client-wins":
@@ -158,9 +169,10 @@ function decide({ conflicts, isMineLater }: Walk, policy: FieldPolicy, path: str
       break;
     default:
       try {
-        return policy(structuredCopy(sides));
-      } catch {
+        return plain(policy(structuredCopy(sides)));
+      } catch (error) {
         // The app's own function: what it cannot decide, a person does.
+        faults.push({ where: path, error });
       }
   }
   conflicts.push({ path, ...sides });
@@ -188,6 +200,15 @@ function member(object: JsonObject | undefined, name: string): Json | undefined 
 function same(a: Json | undefined, b: Json | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a === b || canonicalJson(a) === canonicalJson(b);
+}
+
+/** @throws TypeError when it is no JSON: it would be lost on the way, or stop the queue */
+function plain(chosen: Json | undefined): Json | undefined {
+  if (chosen === undefined) return undefined;
+  const checked = checkPayload(chosen);
+  if (checked.ok) return checked.value;
+  if (chosen instanceof Promise) chosen.catch(() => undefined);
+  throw new TypeError(`a policy returns JSON, or undefined; what it returned ${checked.problem}`);
 }
 
 /** What an app's function gets, it may write into. */

@@ -109,14 +109,18 @@ describe("a declared operation", () => {
     const apply = (): never => {
       throw new Error("a fault of the app");
     };
-    expect(declared({ apply })).toEqual({ kind: "ask", conflicts: [] });
+    expect(declared({ apply })).toMatchObject({ kind: "ask", conflicts: [], faults: [{ where: "apply" }] });
+  });
+  test("Q8 that writes what is no JSON is asked", () => {
+    const apply = (draft: JsonObject): void => void ((draft as { at: number }).at = Number.NaN);
+    expect(declared({ apply })).toMatchObject({ kind: "ask", faults: [{ where: "apply", error: expect.any(TypeError) }] });
   });
   test("Q8 that writes into its input is asked, and changes nothing", () => {
     const payload = { input: { list: [1] }, patch: {} } as const;
     const apply = (_draft: JsonObject, given: Json): void => {
       (given as { list: number[] }).list.push(2);
     };
-    expect(declared({ payload, apply })).toEqual({ kind: "ask", conflicts: [] });
+    expect(declared({ payload, apply })).toMatchObject({ kind: "ask", conflicts: [], faults: [{ where: "apply" }] });
     expect(payload.input.list).toEqual([1]);
   });
 });

@@ -1,7 +1,8 @@
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from "@guardian-sync/protocol";
 import { type Apply, applied } from "./apply.ts";
 import type { FieldRules } from "./field-rules.ts";
-import { type FieldConflict, mergePatch } from "./merge.ts";
+import { checkPayload } from "./payload.ts";
+import { type Fault, type FieldConflict, mergePatch } from "./merge.ts";
 
 export interface ReconcileInput {
   readonly type: string;
@@ -32,10 +33,10 @@ export type Reconciliation =
   | { readonly kind: "done" }
   /** It goes once more, under a new key, as it now has to be. `baseVersion` undefined: without a condition. */
   | { readonly kind: "again"; readonly payload: Json; readonly before: JsonObject | undefined; readonly baseVersion: number | undefined }
-  /** A person decides. Without fields it is about the whole entity. */
-  | { readonly kind: "ask"; readonly conflicts: readonly FieldConflict[] };
+  /** A person decides. Without fields it is about the whole entity. `faults`: because of what functions of the app threw. */
+  | { readonly kind: "ask"; readonly conflicts: readonly FieldConflict[]; readonly faults?: readonly Fault[] };
 
-const ASK: Reconciliation = { kind: "ask", conflicts: [] };
+const ASK = { kind: "ask", conflicts: [] } as const satisfies Reconciliation;
 
 /** Decides by what the operation is, what it saw, and what is there now. Touches neither its arguments nor their parts. */
 export function reconcile(input: ReconcileInput): Reconciliation {
@@ -55,8 +56,8 @@ function reconcileCreate({ payload, current, rules, mineAt, theirsAt }: Reconcil
   const { data } = current;
   if (data === null) return { kind: "again", payload, before: undefined, baseVersion: undefined };
   if (!isJsonObject(payload)) return ASK;
-  const { patch, conflicts } = mergePatch({ before: undefined, mine: payload, theirs: data, rules, mineAt, theirsAt });
-  if (conflicts.length > 0) return { kind: "ask", conflicts };
+  const { patch, ...asked } = mergePatch({ before: undefined, mine: payload, theirs: data, rules, mineAt, theirsAt });
+  if (asked.conflicts.length > 0) return { kind: "ask", ...asked };
   // A second document cannot be made there: what would still have to be written is for a person to decide.
   const mine = Object.keys(patch).map((path) => ({ path, before: undefined, mine: payload[path], theirs: data[path] }));
   return mine.length === 0 ? { kind: "done" } : { kind: "ask", conflicts: mine };
@@ -75,8 +76,8 @@ function reconcileUpdate({
   const { data, version } = current;
   // Without a condition, or with one that fits, the server has a reason of its own.
   if (data === null || !isJsonObject(payload) || !isConditional || sentVersion === version) return ASK;
-  const { patch, conflicts } = mergePatch({ before, mine: payload, theirs: data, rules, mineAt, theirsAt });
-  if (conflicts.length > 0) return { kind: "ask", conflicts };
+  const { patch, ...asked } = mergePatch({ before, mine: payload, theirs: data, rules, mineAt, theirsAt });
+  if (asked.conflicts.length > 0) return { kind: "ask", ...asked };
   if (Object.keys(patch).length === 0) return { kind: "done" };
   return { kind: "again", payload: patch, before: touched(data, patch), baseVersion: version };
 }
@@ -93,10 +94,12 @@ function reconcileDeclared({ payload, current, isConditional, sentVersion, apply
   if (apply === undefined) return { kind: "again", payload, before: undefined, baseVersion: version };
   let draft: JsonObject;
   try {
-    draft = applied(data, apply, payload.input ?? null);
-  } catch {
+    const checked = checkPayload(applied(data, apply, payload.input ?? null));
+    if (!checked.ok) throw new TypeError(`what apply wrote ${checked.problem}`);
+    draft = checked.value as JsonObject;
+  } catch (error) {
     // The app's own function: what it cannot apply to what is there, a person decides.
-    return ASK;
+    return { ...ASK, faults: [{ where: "apply", error }] };
   }
   const patch = Object.fromEntries(Object.entries(draft).filter(([name, value]) => !isSame(value, data?.[name])));
   return { kind: "again", payload: { ...payload, patch }, before: touched(data ?? {}, patch), baseVersion: version };

@@ -32,13 +32,15 @@ export async function cancelOperation(context: EngineContext, account: AccountTa
     isCertain = cancelled.length === members.length;
   });
   if (isUnfinished) await finishReleases(context, account);
-  for (const operation of cancelled) {
-    context.events.emit({ type: "cancelled", operation: factsOf(operation) });
-    context.events.emit({ type: "rolledback", operation: factsOf(operation) });
-    const settled = { verdict: "cancelled" as const, code: "CANCELLED" };
-    context.watchers.tell(operation.content.id, { state: "cancelled", attempts: 0, nextAttemptAt: null, lastError: null, settled });
-  }
+  for (const operation of cancelled) tellCancelled(context, operation);
   return isCertain;
+}
+
+export function tellCancelled({ events, watchers }: DeskContext, cancelled: QueuedOperation): void {
+  events.emit({ type: "cancelled", operation: factsOf(cancelled) });
+  events.emit({ type: "rolledback", operation: factsOf(cancelled) });
+  const settled = { verdict: "cancelled" as const, code: "CANCELLED" };
+  watchers.tell(cancelled.content.id, { state: "cancelled", attempts: 0, nextAttemptAt: null, lastError: null, settled });
 }
 
 /** What waits for one of them, or only with one of them, is looked at again. Resolves with whether there is more of it. */

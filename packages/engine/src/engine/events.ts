@@ -49,7 +49,7 @@ export type SyncEvent = { readonly at: EpochMs } & (
   | { readonly type: "waiting"; readonly reason: string; readonly untilMs: EpochMs | null; readonly delayMs: number | null }
   | { readonly type: "breaker"; readonly state: "closed" | "open" | "half_open"; readonly cooldownMs: number }
   | { readonly type: "lock"; readonly change: "acquired" | "taken_over" | "forced" | "lost" | "released"; readonly fence: number }
-  | { readonly type: "auth"; readonly change: "refreshed" | "required" | "signed_out" }
+  | { readonly type: "auth"; readonly change: "refreshed" | "required" | "signed_in" | "signed_out" }
   | { readonly type: "security"; readonly code: string }
   | { readonly type: "connection"; readonly online: boolean }
   | { readonly type: "notice"; readonly code: string; readonly message: string }

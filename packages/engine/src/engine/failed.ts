@@ -23,6 +23,7 @@ export interface Selection extends KeptFilter {
 
 const AT_ONCE = 100;
 const FAILED: readonly Phase[] = ["failed", "parked"];
+const ALL: readonly Phase[] = ["failed", "parked", "archived", "conflict", "quarantined"];
 const STAYS: ReadonlySet<string> = new Set(["failed", "parked", "archived", "conflict", "quarantined"]);
 const WAITING: ReadonlySet<string> = new Set(["pending", "ready", "blocked"]);
 const MAX_EVENT_CHARS = 200;
@@ -120,9 +121,9 @@ export class FailedList {
   }
 
   /** For good, by a person's decision: a receipt of it stays. */
-  discard(selection: Selection): Promise<number> {
+  discard(selection: Selection, phases: readonly Phase[] = ALL): Promise<number> {
     return this.#each(
-      ["failed", "parked", "archived", "conflict", "quarantined"],
+      phases,
       selection,
       async (operation, { view, change, later }) => {
         const isWaiting = WAITING.has(operation.phase);

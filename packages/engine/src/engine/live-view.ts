@@ -188,8 +188,8 @@ export class LiveView {
     if (this.isWatched) this.#load().catch(this.#report);
   }
 
-  /** Who signs in is somebody else: what the former one saw is not shown any more, whatever becomes of reading theirs. */
-  leaveFor(next: AccountTag): void {
+  /** Somebody else signs in, or nobody: what the former one saw is not shown any more, whatever becomes of reading theirs. */
+  leaveFor(next: AccountTag | undefined): void {
     if (this.#shownAccount === undefined || this.#shownAccount === next) return;
     this.#nodes.clear();
     this.#touched.clear();

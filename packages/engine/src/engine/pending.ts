@@ -46,7 +46,7 @@ export class PendingList {
     const { after, limit } = pageOf(page);
     const view = await this.#context.queue.view(this.#account());
     const now = nowOf(this.#context);
-    return (await waiting(view, after, limit)).map((operation) => pendingOf(operation, now));
+    return (await waitingOperations(view, after, limit)).map((operation) => pendingOf(operation, now));
   }
 }
 
@@ -54,7 +54,7 @@ export class PendingList {
  * Those with a row are found by their phase, however much failed before them; the others stand at and beyond the head. What moves
  * between the two reads is met twice, and shown as it was met last.
  */
-async function waiting(view: AccountView, after: Seq | 0, limit: number): Promise<readonly QueuedOperation[]> {
+export async function waitingOperations(view: AccountView, after: Seq | 0, limit: number): Promise<readonly QueuedOperation[]> {
   const found = new Map<Seq, QueuedOperation>();
   for (const operation of await view.inPhase(WAITING, after, limit)) found.set(operation.seq, operation);
   let from = Math.max(view.global.head, after + 1) as Seq;

@@ -3,6 +3,7 @@ import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
 import { cancelOperation } from "./cancel.ts";
 import { ConflictList } from "./conflicts.ts";
 import type { EngineContext } from "./context.ts";
+import { discardAll } from "./discarding.ts";
 import { FailedList } from "./failed.ts";
 import { parkBroken } from "./park-broken.ts";
 import { LockKeeper } from "./lock-keeper.ts";
@@ -37,6 +38,22 @@ export class Processing {
   /** See `Operation.cancel`. */
   cancel(account: AccountTag, id: string, reason: string): Promise<boolean> {
     return cancelOperation(this.#context, account, id, reason);
+  }
+
+  /** See `discardAll`. `account`: whoever is signed in. */
+  async discardAll(account: AccountTag, reason: string): Promise<number> {
+    const discarded = await discardAll(
+      this.#context,
+      account,
+      new FailedList(
+        this.#context,
+        () => account,
+        () => undefined,
+      ),
+      reason,
+    );
+    this.processor.wake();
+    return discarded;
   }
 
   /** See `parkBroken`. */

@@ -3,6 +3,7 @@ import type { OperationVerdict } from "../core/answer.ts";
 import { type Apply, frozen } from "../core/apply.ts";
 import { retryDelayMs } from "../core/backoff.ts";
 import { faceOf, restRequest } from "../core/render.ts";
+import type { Fault } from "../core/merge.ts";
 import { reconcile, type ReconcileInput, type Reconciliation } from "../core/reconcile.ts";
 import type { Settlement } from "../core/settlement.ts";
 import type { Edit } from "../format/index.ts";
@@ -37,6 +38,7 @@ export class Reconciler {
     const merges = (detail.merges ?? 0) + 1;
     const { backoff } = this.#context.settings;
     const decided: Reconciliation = input === undefined ? { kind: "ask", conflicts: [] } : reconcile(input);
+    if (decided.kind === "ask") this.#report(record, decided.faults ?? []);
     // Whoever writes all the time must not keep an operation from ever coming to an end.
     const isHopeless = merges > QUICK_MERGES + backoff.maxAttempts;
     if (decided.kind === "ask" || (decided.kind === "again" && isHopeless)) {
@@ -47,6 +49,16 @@ export class Reconciler {
     const base = baseVersion === undefined ? {} : { base: { version: baseVersion } };
     const edit = { payload, ...typeOf(detail.edit), ...(before === undefined ? {} : { before }), ...base };
     return { ...conflict, event: "unseal", edit: { ...edit, delayMs: this.#delayMs(merges) } };
+  }
+
+  /** It ends as a conflict whatever was thrown; only the app's own people can mend why. */
+  #report({ operation: { content } }: SendableRecord, faults: readonly Fault[]): void {
+    const { logger, reportError } = this.#context.settings.telemetry;
+    for (const { where, error } of faults) {
+      const msg = `While "${content.type}" of "${content.entityType}" was merged, ${where === "apply" ? "its apply" : `the policy of "${where}"`} threw. A person decides.`;
+      logger.error({ event_type: "merge_failed", msg, code: "APPLY_FAILED", operation_id: content.id });
+      reportError?.(error, { code: "APPLY_FAILED" });
+    }
   }
 
   #delayMs(merges: number): number {

@@ -1,7 +1,8 @@
 import { type JsonObject, type OperationId, SyncError } from "@guardian-sync/protocol";
 import type { Metrics } from "@guardian-sync/telemetry";
 import type { OperationContent } from "../format/index.ts";
-import type { AccountTag, LockRow } from "../ports/index.ts";
+import type { AccountTag, LockRow, Phase } from "../ports/index.ts";
+import { Accounts } from "./accounts.ts";
 import type { EngineContext } from "./context.ts";
 import type { EntityDefinition, OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
@@ -66,7 +67,8 @@ export class SyncEngine {
   /** Operations that somebody else's write stopped. `failed.discard` ends one. */
   readonly conflicts: Pick<ConflictList, "list" | "resolve">;
   readonly quarantine: { list(page?: Page): Promise<readonly KeptOperation[]> };
-  readonly auth: { refresh(): Promise<void> };
+  /** Who is signed in, and what becomes of their work when they go. */
+  readonly auth: Accounts;
   /** Transaction tokens, for an app that keeps its own state beside the view. */
   readonly optimistic: OptimisticTokens;
 
@@ -94,13 +96,18 @@ export class SyncEngine {
       resolve: async (id, resolution) => (await this.#processing.needed()).conflicts.resolve(id, resolution),
     };
     this.quarantine = { list: (page) => this.failed.list(page, ["quarantined"]) };
-    this.auth = {
+    this.auth = new Accounts(context, {
+      account: () => this.#currentAccount(),
       refresh: async () => {
         const session = await this.#sessions.refresh();
         if (session !== null) await this.#liftPause(({ reason }) => reason === "auth_required");
         this.#processing.wake();
       },
-    };
+      drain: (options) => this.drain(options),
+      discard: async (account, reason) => (await this.#processing.needed()).discardAll(account, reason),
+      pending: (after) => this.pending.list({ after, limit: AT_ONCE }),
+      kept: (after) => this.failed.list({ after, limit: AT_ONCE }, STAYING),
+    });
     sessions.onRefreshed = () => {
       context.meters.refreshed();
       context.events.emit({ type: "auth", change: "refreshed" });
@@ -110,12 +117,13 @@ export class SyncEngine {
       const next = session === null ? undefined : context.queue.accountTag(session.account);
       // Until the disk has a place for whoever signs in, nothing is shown or taken in under the former one's name.
       if (next !== before) this.#account = undefined;
-      if (next !== undefined) this.#viewing.leaveFor(next);
+      this.#viewing.leaveFor(next);
       if (session !== null) {
         const account = await context.queue.ensureAccount(session.account);
         this.#known = (await context.queue.view(account)).detail.handshake as Capabilities | undefined;
         this.#account = account;
       }
+      if (before !== this.#account) context.events.emit({ type: "auth", change: session === null ? "signed_out" : "signed_in" });
       if (before !== this.#account && this.#account !== undefined) this.#viewing.refresh();
     };
     context.queue.onChanged.add(({ account, accountDetail }) => {
@@ -451,3 +459,6 @@ export class SyncEngine {
 }
 
 const UPKEEP_EVERY_MS = 3_600_000;
+const AT_ONCE = 100;
+/** What a sign-out leaves behind besides what waits. */
+const STAYING: readonly Phase[] = ["failed", "parked", "conflict", "quarantined"];

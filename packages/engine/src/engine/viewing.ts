@@ -115,7 +115,7 @@ export class Viewing {
   }
 
   /** See `LiveView.leaveFor`. */
-  leaveFor(next: AccountTag): void {
+  leaveFor(next: AccountTag | undefined): void {
     this.#view.leaveFor(next);
   }
 
