@@ -45,7 +45,11 @@ export class App {
   #looker: Looker | null = null;
   readonly #own: { readonly record: Enqueued; readonly operation: Operation }[] = [];
 
-  static async open(options: Pick<EngineOptions, "store" | "batch" | "coalesce" | "telemetry">, platform: Platform, home: Home): Promise<App> {
+  static async open(
+    options: Pick<EngineOptions, "store" | "batch" | "coalesce" | "telemetry">,
+    platform: Platform,
+    home: Home,
+  ): Promise<App> {
     const engine = await createEngine(
       {
         ...options,

@@ -121,7 +121,8 @@ export class OperationsWatch {
     if (record.into !== null) this.#report("INV2", `${facts}, and into another one before`);
     if (record.keys.size > 0) this.#report("INV2", `${facts}, though it was sent`);
     if (into.keys.size > 0) this.#report("INV2", `${facts}, which was sent before`);
-    if (record.entityId !== into.entityId || record.account !== into.account) this.#report("INV2", `${facts}, which is about something else`);
+    if (record.entityId !== into.entityId || record.account !== into.account)
+      this.#report("INV2", `${facts}, which is about something else`);
     this.#foldedSeqs.add(record);
     record.into = into;
     this.#members.set(into, [...(this.#members.get(into) ?? []), record]);

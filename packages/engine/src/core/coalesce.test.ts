@@ -15,7 +15,16 @@ const one = (type: string, payload: Json = null, more: Partial<Foldable> = {}): 
 };
 const window = (contents: readonly Foldable[], more: Partial<FoldCandidate> = {}): readonly FoldCandidate[] =>
   contents.map((content, index) => {
-    const facts = { seq: (index + 1) as Seq, entityTag: content.entityId, resultKey: content.key, lane: "", isFree: true, members: 0, isReplacing: true, rules };
+    const facts = {
+      seq: (index + 1) as Seq,
+      entityTag: content.entityId,
+      resultKey: content.key,
+      lane: "",
+      isFree: true,
+      members: 0,
+      isReplacing: true,
+      rules,
+    };
     return { ...facts, content, ...more };
   });
 const folds = (candidates: readonly FoldCandidate[]): unknown => planFolds(candidates, apart).map(({ index, members }) => [index, members]);
