@@ -2,7 +2,6 @@ import type { Json, JsonObject } from "@guardian-sync/protocol";
 import { type Fold, type Foldable, type FoldCandidate, type FoldUnit, type JoinDeclared, planFolds } from "../core/coalesce.ts";
 import { checkPayload } from "../core/payload.ts";
 import { chooseFace } from "../core/render.ts";
-import type { Capabilities } from "../core/handshake.ts";
 import type { WindowStep } from "../core/window.ts";
 import { type Edit, MAX_HISTORY } from "../format/index.ts";
 import type { ChangeSet } from "../queue/change-set.ts";

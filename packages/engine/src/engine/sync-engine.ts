@@ -10,6 +10,7 @@ import type { ConflictList } from "./conflicts.ts";
 import type { KeptOperation } from "./failed.ts";
 import { type Failed, failedOver } from "./failed-front.ts";
 import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
+import { LastWrites } from "./last-writes.ts";
 import { OptimisticTokens } from "./optimistic.ts";
 import { Operation, type OperationBackstage } from "./operation.ts";
 import { PageLifeKeeper } from "./page-life.ts";
@@ -39,6 +40,7 @@ export class SyncEngine {
   readonly #pageLife: PageLifeKeeper;
   readonly #intake: Intake;
   readonly #fates: Fates;
+  readonly #lastWrites = new LastWrites();
   readonly #viewing: Viewing;
   /** One for all handles: a handle costs nothing but its own fields. */
   readonly #backstage: OperationBackstage = {
@@ -80,6 +82,7 @@ export class SyncEngine {
     const readOn = (): void => this.#viewing.readOn();
     this.#pageLife = new PageLifeKeeper(context.platform.pageLife, { processing: this.#processing, readOn });
     this.#intake = new Intake(context, (ref) => this.#viewing.seen(ref));
+    context.queue.onChanged.add((change) => this.#lastWrites.changed(change));
     this.#fates = new Fates(context, () => this.#currentAccount());
     this.#viewing = new Viewing(context, this.#processing, () => this.#currentAccount());
     this.optimistic = new OptimisticTokens((error) => this.#viewing.report(error));
@@ -329,6 +332,11 @@ export class SyncEngine {
     const contents = prepared.map(({ content }) => content);
     const payloadTexts = prepared.map(({ payloadText }) => payloadText);
     const { queue, meters, events } = this.#context;
+    this.#lastWrites.take(account, contents, (content, id) => {
+      // Another process may have seen to it: then the next try is not refused for it.
+      const look = this.#fates.statusOf(id).then(({ settled }) => settled !== null && this.#lastWrites.forget(account, content, id));
+      look.catch(() => {});
+    });
     this.#arriving += contents.length;
     const entityTags = contents.map((content) => queue.entityTag(account, content.entityType, content.entityId));
     const appended = queue.appender.append({ account, operations: contents, entityTags, payloadTexts });
@@ -347,6 +355,7 @@ export class SyncEngine {
       },
       (error: unknown) => {
         this.#arriving -= contents.length;
+        for (const content of contents) this.#lastWrites.forget(account, content, content.id);
         throw error;
       },
     );
