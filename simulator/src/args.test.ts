@@ -13,6 +13,7 @@ describe("arguments of the simulator", () => {
       seeds: DEFAULT_SEEDS,
       firstSeed: 1,
       isReplay: false,
+      folding: false,
       json: false,
       verifyAll: false,
       simulates: true,

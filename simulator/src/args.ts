@@ -9,6 +9,8 @@ export interface Arguments {
   readonly mutants: boolean;
   /** Replays under this mutant instead of the engine as it is. */
   readonly mutant: string | null;
+  /** Compares what the server holds with folding and without, instead. */
+  readonly folding: boolean;
   /** 0: as many as help. */
   readonly workers: number;
 }
@@ -31,6 +33,7 @@ Runs the production engine and the production server in one deterministic world 
   --mutants-only   only the deliberately wrong variants
   --no-mutants     only the engine as it is
   --mutant NAME    replay --seed S under this mutant
+  --folding        each seed is a schedule that runs with folding and without: the server must end with the same
   --workers N      threads (default: one a core, as far as it helps)
   --json           one JSON object on standard output, nothing else
 
@@ -53,6 +56,8 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
     } else return wrong(`unknown argument ${JSON.stringify(argv[i])}`);
   }
   if (flags.has("--mutants-only") && flags.has("--no-mutants")) return wrong("--mutants-only and --no-mutants exclude each other");
+  if (flags.has("--folding") && (flags.size > 1 || values.has("--mutant")))
+    return wrong("--folding goes with --seed, --seeds and --workers only");
   const firstSeed = wholeNumber(values, "--seed", 0, MAX_SEED) ?? 1;
   const seeds = wholeNumber(values, "--seeds", 1, MAX_SEEDS) ?? (values.has("--seed") ? 1 : DEFAULT_SEEDS);
   const workers = wholeNumber(values, "--workers", 1, 64) ?? 0;
@@ -66,6 +71,7 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
       firstSeed: firstSeed as number,
       workers: workers as number,
       isReplay: values.has("--seed") && seeds === 1,
+      folding: flags.has("--folding"),
       json: flags.has("--json"),
       verifyAll: flags.has("--verify-all"),
       simulates: !flags.has("--mutants-only"),
@@ -75,7 +81,7 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   };
 }
 
-const FLAGS: ReadonlySet<string> = new Set(["--json", "--verify-all", "--mutants-only", "--no-mutants"]);
+const FLAGS: ReadonlySet<string> = new Set(["--json", "--verify-all", "--mutants-only", "--no-mutants", "--folding"]);
 const VALUES: ReadonlySet<string> = new Set(["--seeds", "--seed", "--mutant", "--workers"]);
 
 function splitOnce(argument: string): readonly [string, string?] {

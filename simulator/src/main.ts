@@ -45,6 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
     console.error(`simulate: there is no mutant ${JSON.stringify(args.mutant)}; there are: ${MUTANTS.map(({ name }) => name).join(", ")}`);
     return 2;
   }
+  if (args.folding) return await compareAll(args);
   if (args.isReplay && !args.json) await replay(args);
   if (args.mutant !== null) return 0;
   const report = await runAll(args);
@@ -62,6 +63,31 @@ async function replay({ firstSeed, mutant }: Arguments): Promise<void> {
   console.log(result.violations.length === 0 ? `seed ${firstSeed}: all promises held\n` : "");
 }
 
+/** The same schedules with folding and without. */
+async function compareAll(args: Arguments): Promise<number> {
+  const { seeds, firstSeed } = args;
+  const tasks: Task[] = [];
+  for (let from = 0; from < seeds; from += SEEDS_PER_TASK)
+    tasks.push({ kind: "folding", seeds: Array.from({ length: Math.min(SEEDS_PER_TASK, seeds - from) }, (_, i) => firstSeed + from + i) });
+  let [done, folded, different] = [0, 0, 0];
+  const take = (result: TaskResult): void => {
+    for (const one of result.kind === "folding" ? result.compared : []) {
+      done += 1;
+      folded += one.folded;
+      if (one.difference === null) continue;
+      different += 1;
+      console.log(`the server ends otherwise: npm run simulate -- --folding --seed ${one.seed}\n${one.difference}`);
+    }
+    showProgress(args, done, seeds, different);
+  };
+  const threads = Math.min(args.workers || availableParallelism(), tasks.length);
+  if (threads <= 1) for (const task of tasks) take(await runTask(task, machinery));
+  else await Promise.all(Array.from({ length: threads }, () => inThread(tasks, take)));
+  clearProgress();
+  console.log(`${done} schedules, ${folded} operations folded, ${different} ended otherwise than without folding`);
+  return different === 0 ? 0 : 1;
+}
+
 async function runAll(args: Arguments): Promise<RunReport> {
   const startMs = performance.now();
   const tasks = tasksOf(args);
@@ -69,6 +95,7 @@ async function runAll(args: Arguments): Promise<RunReport> {
   const found = new Map<string, MutantResult>();
   const total = args.simulates ? args.seeds : MUTANTS.length;
   const take = (result: TaskResult): void => {
+    if (result.kind === "folding") return;
     if (result.kind === "mutant") found.set(result.mutant.name, result.mutant);
     else tally = added(tally, result.tally);
     showProgress(args, args.simulates ? tally.seeds : found.size, total, tally.violations.length);

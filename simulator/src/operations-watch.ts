@@ -221,7 +221,7 @@ export class OperationsWatch {
   #recognised(process: string, { operation_id, type, entity_id, payload }: SeenOperation): Enqueued | undefined {
     const device = process.split(".")[0];
     const text = JSON.stringify(payload);
-    const isSaid = ({ marker }: Enqueued): boolean => marker === "" || text.includes(marker);
+    const isSaid = ({ marker, type: made }: Enqueued): boolean => (marker === "" ? made === type : text.includes(marker));
     const record = this.all.find(
       (candidate) =>
         candidate.id === null &&

@@ -1,3 +1,4 @@
+import { compareFolding, type FoldingResult } from "./folding.ts";
 import type { Machinery } from "./machinery.ts";
 import { mutantNamed } from "./mutants/all.ts";
 import { simulate } from "./simulate.ts";
@@ -6,7 +7,8 @@ import { added, EMPTY_TALLY, type Tally, tallyOf } from "./tally.ts";
 /** A piece of work for one thread. */
 export type Task =
   | { readonly kind: "seeds"; readonly seeds: readonly number[]; readonly verifyEvery: number }
-  | { readonly kind: "mutant"; readonly name: string; readonly firstSeed: number; readonly maxSeeds: number };
+  | { readonly kind: "mutant"; readonly name: string; readonly firstSeed: number; readonly maxSeeds: number }
+  | { readonly kind: "folding"; readonly seeds: readonly number[] };
 
 export interface MutantResult {
   readonly name: string;
@@ -18,7 +20,10 @@ export interface MutantResult {
   readonly invariant: string | null;
   readonly message: string | null;
 }
-export type TaskResult = { readonly kind: "seeds"; readonly tally: Tally } | { readonly kind: "mutant"; readonly mutant: MutantResult };
+export type TaskResult =
+  | { readonly kind: "seeds"; readonly tally: Tally }
+  | { readonly kind: "mutant"; readonly mutant: MutantResult }
+  | { readonly kind: "folding"; readonly compared: readonly FoldingResult[] };
 
 /** A sample must not always hit the same kind of seed, so it goes by a prime-ish stride of the seed's own number. */
 function isVerified(seed: number, every: number): boolean {
@@ -27,6 +32,11 @@ function isVerified(seed: number, every: number): boolean {
 
 export async function runTask(task: Task, machinery: Machinery): Promise<TaskResult> {
   if (task.kind === "mutant") return { kind: "mutant", mutant: await hunt(task, machinery) };
+  if (task.kind === "folding") {
+    const compared: FoldingResult[] = [];
+    for (const seed of task.seeds) compared.push(await compareFolding(seed, machinery));
+    return { kind: "folding", compared };
+  }
   let tally = EMPTY_TALLY;
   for (const seed of task.seeds) {
     const result = await simulate({ seed, machinery });

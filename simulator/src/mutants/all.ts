@@ -1,5 +1,6 @@
 import { changedAfterSeal, withoutSupersedes } from "./content.ts";
 import { ackBeforeCommit, dropOnAck } from "./durability.ts";
+import { annihilatesSent, foldsIntoSealed } from "./folding.ts";
 import { noFence } from "./fence.ts";
 import { newKeyPerTry } from "./keys.ts";
 import type { Mutant } from "./mutant.ts";
@@ -22,6 +23,8 @@ export const MUTANTS: readonly Mutant[] = [
   noVersionGuard,
   splitsGroups,
   childDoesNotWait,
+  foldsIntoSealed,
+  annihilatesSent,
 ];
 
 export function mutantNamed(name: string): Mutant | undefined {

@@ -21,12 +21,15 @@ export interface MutantMemory {
   readonly firstSentBy: Map<string, number>;
   /** Key → the one that travels in its place. */
   readonly replaced: Map<string, string>;
+  /** Entity → the key of its CREATE, and those of which it was sent more than once. */
+  readonly triedCreates: Map<string, string>;
+  readonly doubtful: Set<string>;
   promisedSeq: number;
   /** Of entities, as they were read last. */
   readonly bodies: Map<string, Uint8Array>;
 }
 export function newMemory(): MutantMemory {
-  return { firstSentBy: new Map(), replaced: new Map(), promisedSeq: 0, bodies: new Map() };
+  return { firstSentBy: new Map(), replaced: new Map(), triedCreates: new Map(), doubtful: new Set(), promisedSeq: 0, bodies: new Map() };
 }
 
 /** A deliberately wrong engine, made by spoiling what it stands on. The oracle must find it out. */

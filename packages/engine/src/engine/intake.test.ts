@@ -109,7 +109,7 @@ describe("Q8 bad input is refused at the call, with what is wrong, and nothing i
       create({ baseVersion: 0, expiresAt: 1, traceId: "6f1a1e04-9f0e-4c55-8a63-0d8f6a1b2c3d" }),
       create({ entityType: "device", payload: { name: "x", more: [undefined, 1].slice(1), gone: undefined } }),
       { type: "DELETE" as const, entityType: "device", entityId: "1", payload: null },
-      { type: "UPDATE" as const, entityType: "device", entityId: "1", payload: { name: 7 } },
+      { type: "UPDATE" as const, entityType: "device", entityId: "2", payload: { name: 7 } },
     ];
     expect(await world.run(own.enqueueMany(inputs))).toHaveLength(7);
     expect(await own.status()).toMatchObject({ enqueued: 7 });

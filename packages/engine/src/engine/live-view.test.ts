@@ -251,7 +251,6 @@ describe("somebody else signs in", () => {
     });
     const engine = await open({ store });
     const page = look(engine, "d1");
-    await update(engine, "d1", { on: true });
     await world.run(engine.enqueue({ type: "CREATE", entityType: "device", entityId: "d1", payload: { on: true } }));
     await world.advance(1000);
     expect(page.now().value).toEqual({ on: true });

@@ -4,6 +4,7 @@ import type { AccountTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import { codeOf } from "./code-of.ts";
 import { comeBack } from "./comeback.ts";
+import { Compactor } from "./compactor.ts";
 import type { EngineContext } from "./context.ts";
 import { Ending } from "./ending.ts";
 import { Gate } from "./gate.ts";
@@ -29,6 +30,7 @@ export class Processor {
   readonly #lock: LockKeeper;
   readonly #greeter: Greeter;
   readonly #gate: Gate;
+  readonly #compactor: Compactor;
   /** Reads what others wrote. */
   readonly puller: Puller;
   readonly #sender: Sender;
@@ -49,6 +51,7 @@ export class Processor {
     this.#sessions = sessions;
     this.#lock = lock;
     this.#gate = new Gate(context);
+    this.#compactor = new Compactor(context);
     const origin = new Origin(context, () => this.#gate.started());
     this.#greeter = new Greeter(context, origin);
     this.puller = new Puller(context, { sessions, lock, gate: this.#gate, origin, greeter: this.#greeter });
@@ -231,6 +234,7 @@ export class Processor {
 
     const blocked = await this.#gate.check(view);
     if (blocked !== undefined) {
+      await this.#compact(view);
       const reason = blocked.reason === "backoff" && this.#sender.isOriginFailing ? "origin_failing" : blocked.reason;
       return { ...waitingFor(blocked), reason };
     }
@@ -245,6 +249,16 @@ export class Processor {
     if (greeting.kind === "settle") return this.#sender.carryOut(mandate, [], greeting.settlement, 0);
     const turn = await this.#sender.sendNext({ ...mandate, capabilities: greeting.capabilities });
     return turn.kind === "blocked" ? this.#idle("blocked") : turn;
+  }
+
+  /** Time to fold what waits: under the lock, which is given back when nothing else needs it. */
+  async #compact(view: AccountView): Promise<void> {
+    if (!this.#compactor.hasWork(view)) return;
+    const isHeld = this.#lock.lease !== undefined;
+    const lock = await this.#lock.ensure("send");
+    if (!lock.held) return;
+    await this.#compactor.run(view, lock.lease, () => this.#stopping);
+    if (!isHeld) await this.#lock.release("send");
   }
 
   async #pausedTurn(view: AccountView): Promise<Turn> {

@@ -129,7 +129,7 @@ describe("what holds an entity back", () => {
   test.each(["UPDATE", "DELETE"])("Q2 a rejected %s holds nothing", async (type) => {
     const engine = await world.engine();
     script({ a: [rejected] });
-    await world.enqueue(engine, [`${type} a`, "UPDATE a"]);
+    await world.enqueue(engine, [`${type} a`, `${type} a`]);
     expect(await world.drain(engine)).toEqual({ empty: true });
     expect(world.backend.appliedIds).toEqual(["a"]);
   });

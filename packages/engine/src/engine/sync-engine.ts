@@ -13,6 +13,7 @@ import type { ConflictList } from "./conflicts.ts";
 import type { KeptOperation } from "./kept.ts";
 import { type Failed, failedOver } from "./failed-front.ts";
 import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
+import { LastWrites } from "./last-writes.ts";
 import { OptimisticTokens } from "./optimistic.ts";
 import { Operation, type OperationBackstage } from "./operation.ts";
 import { PageLifeKeeper } from "./page-life.ts";
@@ -42,6 +43,7 @@ export class SyncEngine {
   readonly #pageLife: PageLifeKeeper;
   readonly #intake: Intake;
   readonly #fates: Fates;
+  readonly #lastWrites = new LastWrites();
   readonly #viewing: Viewing;
   /** One for all handles: a handle costs nothing but its own fields. */
   readonly #backstage: OperationBackstage = {
@@ -86,6 +88,7 @@ export class SyncEngine {
     const readOn = (): void => this.#viewing.readOn();
     this.#pageLife = new PageLifeKeeper(context.platform.pageLife, { processing: this.#processing, readOn });
     this.#intake = new Intake(context, (ref) => this.#viewing.seen(ref));
+    context.queue.onChanged.add((change) => this.#lastWrites.changed(change));
     this.#fates = new Fates(context, () => this.#currentAccount());
     this.#viewing = new Viewing(context, this.#processing, () => this.#currentAccount());
     this.optimistic = new OptimisticTokens((error) => this.#viewing.report(error));
@@ -199,7 +202,9 @@ export class SyncEngine {
     const operations = prepared.map(({ content, patch }) => this.#handle(content, patch, stored));
     // Whoever does not ask costs nothing.
     return {
-      ...{ id, operations, stored },
+      id,
+      operations,
+      stored,
       get settled() {
         return settledAsOne(operations);
       },
@@ -369,6 +374,11 @@ export class SyncEngine {
     const contents = prepared.map(({ content }) => content);
     const payloadTexts = prepared.map(({ payloadText }) => payloadText);
     const { queue, meters, events } = this.#context;
+    this.#lastWrites.take(account, contents, (content, id) => {
+      // Another process may have seen to it: then the next try is not refused for it.
+      const look = this.#fates.statusOf(id).then(({ settled }) => settled !== null && this.#lastWrites.forget(account, content, id));
+      look.catch(() => {});
+    });
     this.#arriving += contents.length;
     const entityTags = contents.map((content) => queue.entityTag(account, content.entityType, content.entityId));
     const appended = queue.appender.append({ account, operations: contents, entityTags, payloadTexts });
@@ -387,6 +397,7 @@ export class SyncEngine {
       },
       (error: unknown) => {
         this.#arriving -= contents.length;
+        for (const content of contents) this.#lastWrites.forget(account, content, content.id);
         throw error;
       },
     );

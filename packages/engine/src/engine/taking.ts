@@ -99,7 +99,9 @@ export function take(context: Pick<EngineContext, "settings" | "platform">, requ
       before.set(operation.entityTag, operation);
       const { capabilities } = request;
       return renderFor(registry, inWireIds(registry, operation, wireId), {
-        ...{ capabilities, predecessor, parentKeys },
+        capabilities,
+        predecessor,
+        parentKeys,
         known: bases.get(operation.entityTag),
       });
     });

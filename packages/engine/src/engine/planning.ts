@@ -1,0 +1,104 @@
+import type { EpochMs } from "@guardian-sync/protocol";
+import type { Capabilities } from "../core/handshake.ts";
+import { standingOf } from "../core/holds-entity.ts";
+import { stateOf } from "../core/lifecycle.ts";
+import { type Candidate, planWindow, type WindowPlan } from "../core/window.ts";
+import type { EntityTag, LaneRow, Phase, Seq } from "../ports/index.ts";
+import { type AccountView, isTombstone } from "../queue/account-view.ts";
+import { type QueuedOperation, wasSent } from "../queue/records.ts";
+import type { EngineContext } from "./context.ts";
+import type { Registry } from "./definitions.ts";
+import { type Folding, foldWindow } from "./folding.ts";
+import { type Parents, readParents } from "./parents.ts";
+import { whyUnknown } from "./rendering.ts";
+
+/** What shall become of the operations that wait next, and what that was decided from. */
+export interface Outlook {
+  readonly window: readonly QueuedOperation[];
+  readonly holds: ReadonlyMap<EntityTag, LaneRow>;
+  readonly parents: ReadonlyMap<Seq, Parents>;
+  readonly plan: WindowPlan;
+  readonly folding: Folding;
+}
+
+/** `waiting`: in order, as far as it was read; a group that it cuts off is completed. */
+export async function planNext(
+  context: Pick<EngineContext, "settings">,
+  view: AccountView,
+  waiting: readonly QueuedOperation[],
+  capabilities: Pick<Capabilities, "level" | "namedOperations" | "collections">,
+  now: EpochMs,
+): Promise<Outlook> {
+  const window = await withWholeGroups(view, waiting);
+  const [holds, receipts, parents, elsewhere] = await Promise.all([
+    view.lanes(window.map((operation) => operation.entityTag)),
+    view.receiptsFor(window),
+    readParents(view, window, now),
+    membersElsewhere(view, window),
+  ]);
+  const { registry } = context.settings;
+  const plan = planWindow(candidatesOf(window, { registry, capabilities, receipts, parents, elsewhere }), blockers(holds), now);
+  return { window, holds, parents, plan, folding: foldWindow(context, capabilities, window, plan.steps) };
+}
+
+interface WindowFacts {
+  readonly registry: Registry;
+  readonly capabilities: Pick<Capabilities, "collections">;
+  readonly receipts: ReadonlyMap<Seq, unknown>;
+  readonly parents: ReadonlyMap<Seq, Parents>;
+  readonly elsewhere: ReadonlyMap<string | undefined, Seq>;
+}
+
+/** The operations of a window as `planWindow` takes them. */
+function candidatesOf(
+  window: readonly QueuedOperation[],
+  { registry, capabilities, receipts, parents, elsewhere }: WindowFacts,
+): readonly Candidate[] {
+  return window.map((operation) => ({
+    seq: operation.seq,
+    entityTag: operation.entityTag,
+    isTombstone: isTombstone(operation),
+    isReadable: operation.readable,
+    isKnown: whyUnknown(registry, operation.content, capabilities) === undefined,
+    isSettled: receipts.has(operation.seq),
+    // A copy of one that was ever sent may still arrive: it ends by the server's marker, not by the clock.
+    expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
+    dueAt: operation.row?.dueAt ?? 0,
+    isCreate: operation.content.type === "CREATE",
+    groupId: operation.content.groupId,
+    ...parents.get(operation.seq)?.facts,
+    ...(elsewhere.has(operation.content.groupId) ? { waitsFor: elsewhere.get(operation.content.groupId) } : {}),
+  }));
+}
+
+function blockers(holds: ReadonlyMap<EntityTag, LaneRow>): ReadonlyMap<EntityTag, Seq> {
+  return new Map([...holds].flatMap(([tag, lane]) => (lane.blockedBy === 0 ? [] : [[tag, lane.blockedBy as Seq] as const])));
+}
+
+/** The members of the last group that the window cuts off: they follow it in the queue. */
+async function withWholeGroups(view: AccountView, window: readonly QueuedOperation[]): Promise<readonly QueuedOperation[]> {
+  const last = window.at(-1);
+  const place = last?.content.groupPlace;
+  if (last === undefined || place === undefined || place.index === place.size - 1) return window;
+  const members = await view.membersOf(last);
+  return [...window, ...members.filter(({ seq, phase }) => seq > last.seq && (phase === "ready" || phase === "pending"))];
+}
+
+/** What groups of the window wait for that have a member elsewhere: blocked, parked, in conflict, or nobody can read it. */
+async function membersElsewhere(view: AccountView, window: readonly QueuedOperation[]): Promise<ReadonlyMap<string | undefined, Seq>> {
+  const here = new Set(window.map(({ seq }) => seq));
+  const waits = new Map<string | undefined, Seq>();
+  const seen = new Set<string>();
+  for (const operation of window) {
+    const { groupId, groupPlace } = operation.content;
+    if (groupId === undefined || groupPlace === undefined || seen.has(groupId)) continue;
+    seen.add(groupId);
+    const first = operation.seq - groupPlace.index;
+    const isWhole = Array.from({ length: groupPlace.size }, (_, index) => here.has((first + index) as Seq)).every(Boolean);
+    if (isWhole) continue;
+    const absent = (await view.membersOf(operation)).filter(({ seq, phase }) => !here.has(seq) && phase !== "pending");
+    const away = absent.find(({ phase }) => standingOf(stateOf(phase as Phase)) === "holds");
+    if (away !== undefined) waits.set(groupId, away.row?.blockedBy || away.seq);
+  }
+  return waits;
+}
