@@ -77,6 +77,13 @@ describe("two operations of one entity", () => {
     expect(foldTwo(one("UPDATE", first), one("UPDATE", second), replacing)).toBeDefined();
   });
 
+  test("X6 X5 where somebody else's change was seen between them, they stay apart: it is not added twice", () => {
+    const first = one("UPDATE", { score: 12, name: "a" }, { base: { version: 3 }, before: { score: 10 } });
+    const seen = (score: number): Foldable => one("UPDATE", { score: score + 1 }, { base: { after: first.key }, before: { score } });
+    expect(foldTwo(first, seen(17), replacing)).toBeUndefined();
+    expect(foldTwo(first, seen(12), replacing)).toMatchObject({ payload: { score: 13, name: "a" }, before: { score: 10 } });
+  });
+
   test("X6 X5 where the time before is known of one only, they stay apart", () => {
     const [known, blind] = [one("UPDATE", { a: 1 }, { before: { a: 0 } }), one("UPDATE", { a: 2 })];
     expect(foldTwo(known, blind, replacing)).toBeUndefined();

@@ -1,4 +1,12 @@
-import { type Base, isJsonObject, type Json, type JsonObject, MAX_PAYLOAD_BYTES, utf8SizeBytes } from "@guardian-sync/protocol";
+import {
+  type Base,
+  canonicalJson,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  MAX_PAYLOAD_BYTES,
+  utf8SizeBytes,
+} from "@guardian-sync/protocol";
 import type { Seq } from "../ports/index.ts";
 import type { FieldRules } from "./field-rules.ts";
 import { takesBack } from "./taken-back.ts";
@@ -145,9 +153,18 @@ export function foldTwo(earlier: Foldable, later: Foldable, how: FoldRules): Eff
   if (type !== later.type) return undefined;
   // What is known of the time before must be known of both: a merge of what is half known would take the rest for new.
   if ((earlier.before === undefined) !== (later.before === undefined)) return undefined;
+  if (type === "UPDATE" && isJsonObject(later.before) && !leftBy(earlier, later.before)) return undefined;
   if (isJsonObject(earlier.before) && takesBack(earlier.before, patchOf(earlier), patchOf(later), rules)) return undefined;
   const payload = type === "UPDATE" ? merged(earlier, later.payload, isReplacing) : joinDeclared(earlier, later);
   return payload === undefined ? undefined : { ...againstOf(earlier, later), type, payload };
+}
+
+/** Otherwise somebody else's change was seen in between: as one edit, it would look like an own one, and count twice. */
+function leftBy(earlier: Foldable, before: JsonObject): boolean {
+  const left = patchOf(earlier);
+  return Object.keys(before).every(
+    (name) => !Object.hasOwn(left, name) || canonicalJson(left[name] as Json) === canonicalJson(before[name] as Json),
+  );
 }
 
 function merged({ type, payload }: Effect, later: Json, isReplacing: boolean): Json | undefined {
