@@ -13,7 +13,7 @@ import {
   VirtualClock,
 } from "guardian-sync/testing";
 import { add, board, counter, note } from "./definitions.ts";
-import { ADD, COLLECTIONS, serverOperations } from "./domain.ts";
+import { COLLECTIONS, serverOperations } from "./domain.ts";
 import type { Machinery } from "./machinery.ts";
 import { isOpsRequest } from "./wire.ts";
 

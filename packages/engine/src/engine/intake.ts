@@ -28,11 +28,15 @@ export interface EnqueueInput {
   /** Given up when it was never sent by then. Epoch ms. */
   readonly expiresAt?: number;
   readonly traceId?: string;
+  /** false: it is sent by itself, whatever waits next to it. */
+  readonly coalesce?: boolean;
 }
 export interface RunOptions {
   readonly baseVersion?: number;
   readonly expiresAt?: number;
   readonly traceId?: string;
+  /** See `EnqueueInput`. */
+  readonly coalesce?: boolean;
 }
 
 /** An entity as it is shown, and what that is: a version of the server's, or the result of an own operation. */
@@ -163,7 +167,7 @@ export class Intake {
     const { platform, queue } = this.#context;
     const now = platform.clock.now();
     const id = this.#newId(now);
-    const { baseVersion, expiresAt, traceId } = options;
+    const { baseVersion, expiresAt, traceId, coalesce } = options;
     if (baseVersion !== undefined && (!Number.isSafeInteger(baseVersion) || baseVersion < 0))
       throw invalid(`baseVersion must be a whole number >= 0, got ${baseVersion}`);
     if (expiresAt !== undefined && !(Number.isFinite(expiresAt) && expiresAt > 0))
@@ -183,9 +187,10 @@ export class Intake {
       createdAt: now,
       ...against,
     };
-    if (baseVersion === undefined && expiresAt === undefined) return content;
+    if (baseVersion === undefined && expiresAt === undefined && coalesce !== false) return content;
     return {
       ...content,
+      ...(coalesce === false ? { coalesce } : {}),
       ...(baseVersion === undefined ? {} : { base: { version: baseVersion } }),
       ...(expiresAt === undefined ? {} : { expiresAt: expiresAt as EpochMs }),
     };
