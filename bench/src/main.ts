@@ -4,11 +4,12 @@ import { parseArgs } from "node:util";
 import type { BrowserFigures } from "./browser/suite.ts";
 import { drainRows } from "./drain.ts";
 import { enqueueComparisons } from "./enqueue.ts";
+import { foldRow } from "./fold.ts";
 import { compare, type Row } from "./measure.ts";
 import { nextOperationRow } from "./next-operation.ts";
 import { printTable, toMarkdown } from "./table.ts";
 
-const SUITES = ["enqueue", "drain", "next", "browser"] as const;
+const SUITES = ["enqueue", "drain", "fold", "next", "browser"] as const;
 const USAGE = `npm run bench -- [--suite ${SUITES.join("|")}] [--full] [--json] [--save]
 
   --suite NAME   only that one (default: all but browser)
@@ -57,6 +58,7 @@ if (wants("drain")) {
   rows.push(...(await drainRows(50, full ? 200 : 40, false, ROUNDS, note)));
   rows.push(...(await drainRows(50, full ? 200 : 40, true, ROUNDS, note)));
 }
+if (wants("fold")) rows.push(await foldRow(5000, note));
 if (wants("next"))
   for (const pending of full || suite === "next" ? [1000, 100_000, 1_000_000] : [1000, 100_000])
     rows.push(await nextOperationRow(pending, ROUNDS, note));

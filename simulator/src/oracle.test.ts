@@ -61,6 +61,32 @@ describe("the oracle tells", () => {
     ]);
   });
 
+  test("what was sent and is folded, what is folded into something that was sent, and a folded one that acts by itself", () => {
+    const { watch, records } = written(6);
+    const [a, , c] = records as readonly Enqueued[];
+    watch.seenOnWire("d1.p1#1", ALICE, [seen(2), seen(1)]);
+    watch.folded("d1", 3, 1);
+    watch.folded("d1", 4, 2);
+    watch.folded("d1", 6, 1);
+    watch.folded("d1", 5, 1);
+    expect(heard()).toEqual([
+      expect.stringMatching(/^INV2 .*though it was sent/),
+      expect.stringMatching(/^INV2 .*which was sent before/),
+      expect.stringMatching(/^INV2 .*about something else/),
+    ]);
+    watch.effect("id-0");
+    expect([a, c].map((one) => one?.effects)).toEqual([1, 1]);
+    watch.effect("id-4");
+    expect(heard()).toEqual([expect.stringMatching(/^INV2 .*took effect by itself/), expect.stringMatching(/^INV2 .*took effect 2 times/)]);
+  });
+
+  test("what was annihilated and sent", () => {
+    const { watch, records } = written(2);
+    watch.seenOnWire("d1.p1#1", ALICE, [seen(0)]);
+    for (const record of records) watch.judge(record, { state: "superseded", code: null, verdict: "superseded" });
+    expect(heard()).toEqual([expect.stringMatching(/^INV2 .*is superseded, though it was sent/)]);
+  });
+
   test("effects out of order, but not what was held back behind its entity", () => {
     const first = written(3);
     first.watch.effect("id-1");

@@ -4,8 +4,20 @@ import type { Json } from "./json.ts";
 import { MAX_LAST_ERROR_CHARS } from "./limits.ts";
 import { border, type Check, type Parsed, refuse } from "./parsed.ts";
 
-/** How a queued operation is called outside the engine. `in_flight` is what the engine calls sealed or acked. */
-export const EXPORTED_STATUSES = ["pending", "in_flight", "failed", "conflict", "cancelled", "quarantined", "archived"] as const;
+/**
+ * How a queued operation is called outside the engine. `in_flight` is what the engine calls sealed or acked; what is `folded_into` an
+ * earlier one of its entity ends with that.
+ */
+export const EXPORTED_STATUSES = [
+  "pending",
+  "in_flight",
+  "folded_into",
+  "failed",
+  "conflict",
+  "cancelled",
+  "quarantined",
+  "archived",
+] as const;
 export type ExportedStatus = (typeof EXPORTED_STATUSES)[number];
 
 /** One queued operation in the form in which files and other programs see it. Times are ISO 8601 in UTC. */

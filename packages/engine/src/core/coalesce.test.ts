@@ -2,7 +2,8 @@ import { canonicalJson, isJsonObject, type Json, type JsonObject, MAX_PAYLOAD_BY
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Seq } from "../ports/index.ts";
-import { type Effect, type FoldCandidate, type Foldable, foldTwo, MAX_MEMBERS, planFolds } from "./coalesce.ts";
+import { type Effect, type FoldCandidate, type Foldable, foldTwo, planFolds } from "./coalesce.ts";
+import { MAX_MEMBERS } from "./max-members.ts";
 import { fieldRules } from "./field-rules.ts";
 import { mergePatch } from "./merge.ts";
 

@@ -9,6 +9,7 @@ import {
 } from "@guardian-sync/protocol";
 import type { Seq } from "../ports/index.ts";
 import type { FieldRules } from "./field-rules.ts";
+import { MAX_MEMBERS } from "./max-members.ts";
 import { takesBack } from "./taken-back.ts";
 
 /** What an operation would do if it went now. */
@@ -73,9 +74,6 @@ export interface FoldRules {
 }
 /** The payload of two declared operations of one name as one; undefined: they stay apart. */
 export type JoinDeclared = (earlier: Foldable, later: Foldable) => Json | undefined;
-
-/** So many end in one transaction with their survivor. */
-export const MAX_MEMBERS = 1000;
 
 interface Open {
   readonly index: number;

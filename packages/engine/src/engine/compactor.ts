@@ -9,7 +9,7 @@ import { annihilate, folded, putMembers } from "./folding.ts";
 import { planNext } from "./planning.ts";
 
 /** So many new operations are worth a look. */
-const LOOK_AFTER = 200;
+const LOOK_AFTER = 50;
 const WINDOW = 1000;
 /** In one go: the loop that sends has other things to look at. */
 const MAX_WINDOWS = 100;

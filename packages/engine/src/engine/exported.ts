@@ -2,12 +2,12 @@ import { type ExportedStatus, formatIso, type PendingOp } from "@guardian-sync/p
 import type { Phase } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
 
-/** How a phase is called outside. Parked ones wait for a person like failed ones; folded ones travel with another. */
+/** How a phase is called outside. Parked ones wait for a person like failed ones. */
 const STATUSES: Readonly<Record<Phase | "pending", ExportedStatus>> = {
   pending: "pending",
   ready: "pending",
   blocked: "pending",
-  folded: "pending",
+  folded: "folded_into",
   sealed: "in_flight",
   acked: "in_flight",
   failed: "failed",

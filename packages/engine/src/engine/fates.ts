@@ -1,5 +1,6 @@
 import { type OperationId, SyncError } from "@guardian-sync/protocol";
 import type { AccountTag } from "../ports/index.ts";
+import type { QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import type { OperationStatus, Settled } from "./operation.ts";
 import { statusByReceipt, statusInQueue } from "./outcome-of.ts";
@@ -27,8 +28,10 @@ export class Fates {
         if (watchers.isWatched(id) && operation.phase !== "folded") watchers.tell(id, statusInQueue(operation));
       }
       for (const { operation, receipt } of change.endedMembers) watchers.tell(operation.content.id, statusByReceipt(receipt));
-      // What is folded says what its survivor says.
-      if (changed.some(({ phase, detail }) => phase === "folded" || detail.members !== undefined)) void this.#look(watchers.watched);
+      // What is folded says what its survivor says; where that is applied, it has ended with it.
+      const speaksForOthers = (one: QueuedOperation): boolean =>
+        one.detail.members !== undefined && one.phase !== "acked" && statusInQueue(one).settled !== null;
+      if (changed.some((one) => one.phase === "folded" || speaksForOthers(one))) void this.#look(watchers.watched);
     });
   }
 

@@ -122,6 +122,13 @@ describe("what is sent", () => {
     expect(world.backend.applied.map(({ payload }) => payload)).toEqual([{ x: 1 }, { x: 2, y: 3 }]);
   });
 
+  test("X6 one that asks to stay by itself does, and stands between the others", async () => {
+    const engine = await start();
+    await queue(engine, edit("a", { x: 1 }), { ...edit("a", { x: 2 }), coalesce: false }, edit("a", { x: 3 }), edit("a", { y: 4 }));
+    expect(await send(engine)).toEqual({ empty: true });
+    expect(sent().flat()).toEqual([{ x: 1 }, { x: 2 }, { x: 3, y: 4 }].map((payload) => ["UPDATE a", payload]));
+  });
+
   test("X6 an UPDATE that is deleted goes as the DELETE", async () => {
     const engine = await start();
     await queue(engine, edit("a", { x: 1 }), edit("a", { y: 1 }), remove("a"));

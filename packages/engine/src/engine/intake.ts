@@ -34,12 +34,16 @@ export interface EnqueueInput {
   readonly traceId?: string;
   /** What has to be applied first. In `enqueueMany` and `group` a number is the place of an earlier input. */
   readonly dependsOn?: readonly Dependency[];
+  /** false: it is sent by itself, whatever waits next to it. */
+  readonly coalesce?: boolean;
 }
 export interface RunOptions {
   readonly baseVersion?: number;
   readonly expiresAt?: number;
   readonly traceId?: string;
   readonly dependsOn?: readonly Dependency[];
+  /** See `EnqueueInput`. */
+  readonly coalesce?: boolean;
 }
 
 /** An entity as it is shown, and what that is: a version of the server's, or the result of an own operation. */
@@ -186,7 +190,7 @@ export class Intake {
     const { platform, queue } = this.#context;
     const now = platform.clock.now();
     const id = this.#newId(now);
-    const { baseVersion, expiresAt, traceId } = options;
+    const { baseVersion, expiresAt, traceId, coalesce } = options;
     if (baseVersion !== undefined && (!Number.isSafeInteger(baseVersion) || baseVersion < 0))
       throw invalid(`baseVersion must be a whole number >= 0, got ${baseVersion}`);
     if (expiresAt !== undefined && !(Number.isFinite(expiresAt) && expiresAt > 0))
@@ -207,9 +211,10 @@ export class Intake {
       createdAt: now,
       ...against,
     };
-    if (baseVersion === undefined && expiresAt === undefined && dependsOn === undefined) return content;
+    if (baseVersion === undefined && expiresAt === undefined && dependsOn === undefined && coalesce !== false) return content;
     return {
       ...content,
+      ...(coalesce === false ? { coalesce } : {}),
       ...(baseVersion === undefined ? {} : { base: { version: baseVersion } }),
       ...(expiresAt === undefined ? {} : { expiresAt: expiresAt as EpochMs }),
       ...(dependsOn === undefined ? {} : { dependsOn }),

@@ -7,7 +7,6 @@ const VERDICTS: Readonly<Record<Receipt["outcome"], VerdictKind>> = {
   noop: "applied",
   applied_before: "applied",
   superseded: "superseded",
-  folded: "applied",
   cancelled: "cancelled",
   expired: "expired",
   rejected: "rejected",

@@ -2,17 +2,7 @@ import { isJsonObject, type Json } from "@guardian-sync/protocol";
 import { Fields } from "./fields.ts";
 import { unreadable } from "./unreadable.ts";
 
-const RECEIPT_OUTCOMES = [
-  "applied",
-  "noop",
-  "applied_before",
-  "superseded",
-  "folded",
-  "cancelled",
-  "expired",
-  "rejected",
-  "failed",
-] as const;
+const RECEIPT_OUTCOMES = ["applied", "noop", "applied_before", "superseded", "cancelled", "expired", "rejected", "failed"] as const;
 
 /** How one operation ended. Outlives it in the queue. */
 export interface Receipt {

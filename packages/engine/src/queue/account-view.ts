@@ -1,5 +1,5 @@
 import { stateOf } from "../core/lifecycle.ts";
-import { MAX_MEMBERS } from "../core/coalesce.ts";
+import { MAX_MEMBERS } from "../core/max-members.ts";
 import { holdsEntity } from "../core/holds-entity.ts";
 import {
   type AccountDetail,
