@@ -1,6 +1,6 @@
 import { createSyncServer, type SyncServer } from "@guardian-sync/server";
 import { memoryStorage } from "@guardian-sync/server/memory";
-import { defineEntity, type EnqueueInput, type OperationGroup, type SyncEngine } from "guardian-sync";
+import { defineEntity, type EnqueueInput, type OperationGroup, type StoreAdapter, type SyncEngine } from "guardian-sync";
 import { failed, PlainRestBackend, refused, type Reply, type SeenRequest, type TestEngineOptions, TestWorld } from "guardian-sync/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { device, homeOperations, updateDeviceState } from "./client.ts";
@@ -163,6 +163,8 @@ describe("X10 a group", () => {
     expect(await world.drain(engine)).toEqual({ empty: true });
     expect(await states(group.operations)).toEqual(["failed", "failed", "failed"]);
     expect(await codes(group.operations)).toEqual(["DEPENDENCY_FAILED", "VALIDATION_ERROR", "DEPENDENCY_FAILED"]);
+    const verdicts = await world.run(Promise.all(group.operations.map(async ({ settled }) => (await settled).verdict)));
+    expect(verdicts).toEqual(["failed", "rejected", "failed"]);
     expect(await world.run(group.settled)).toMatchObject({ verdict: "rejected", code: "VALIDATION_ERROR" });
     expect([await read("rooms", "r1"), await read("rooms", "c")]).toMatchObject([null, { name: "c" }]);
     await conserved(engine);
@@ -285,6 +287,53 @@ describe("X10 a group", () => {
     expect(await read("rooms", "r1")).toBe(null);
   });
 
+  test("expires as a whole also when copies of it may be under way: then all of them go out once more to be stopped", async () => {
+    const engine = await open();
+    await world.run(engine.enqueueMany([room("r1")]));
+    await world.drain(engine);
+    await other("r1", "before");
+    await world.run(engine.stop());
+    await world.run(engine.enqueueMany([rename("r1", "stale", { baseVersion: 1 })]));
+    const group = await stored(engine.group([room("r5"), { ...lamp("d5"), expiresAt: world.now + 8 }]));
+    const before = batches().length;
+    engine.start();
+    await world.drain(engine);
+    const sent = batches().slice(before).map((batch) => batch.map(({ entity_id, cancelled }) => `${entity_id}${cancelled === true ? " cancelled" : ""}`));
+    expect(sent).toEqual([
+      ["r1", "r5", "d5"],
+      ["r5 cancelled", "d5 cancelled"],
+    ]);
+    expect(await states(group.operations)).toEqual(["cancelled", "cancelled"]);
+    await conserved(engine);
+  });
+
+  test("of unknown outcome is parked as a whole, and sent again as a whole, with the same keys, when a person says so", async () => {
+    const engine = await open({ backoff: { baseMs: 10, maxDelayMs: 10, maxAttempts: 2 } });
+    await world.drain(engine);
+    const stop = world.transport.always(OPS, () => ({ kind: "answer", status: 500, headers: {}, body: "", elapsedMs: 0 }));
+    const forget = world.transport.always(
+      ({ path }) => path.endsWith("/cancel"),
+      async (request) => {
+        const answer = await ask(request);
+        return answer.kind === "answer" ? { ...answer, body: answer.body.replace(/"known_since":"\d{4}/, '"known_since":"9999') } : answer;
+      },
+    );
+    const group = await stored(engine.group([room("r1"), lamp("d1")]));
+    await world.advance(600_000);
+    expect(await states(group.operations)).toEqual(["parked", "parked"]);
+    await conserved(engine);
+    stop();
+    forget();
+    const keys = batches().at(-1)?.map(({ key }) => key);
+    const count = batches().length;
+    expect(await world.run(engine.failed.retry({ ids: [group.operations[1]?.id ?? ""] }))).toBe(2);
+    await world.drain(engine);
+    const again = batches().slice(count) as unknown as readonly (readonly { readonly key: string; readonly op_number: number }[])[];
+    expect(again[0]?.map(({ key }) => key)).toEqual(keys);
+    expect((again[0]?.[1]?.op_number ?? 0) - (again[0]?.[0]?.op_number ?? 0)).toBe(1);
+    await conserved(engine);
+  });
+
   test("that uses up its tries ends in one way for all", async () => {
     const engine = await open({ backoff: { baseMs: 10, maxDelayMs: 10, maxAttempts: 3 } });
     await world.drain(engine);
@@ -309,12 +358,54 @@ describe("X10 a group", () => {
     expect(await world.drain(older)).toEqual({ empty: false, reason: "blocked" });
     expect(await read("rooms", "r1")).toBe(null);
     await conserved(older);
+    const second = await stored(older.group([room("r2"), rename("r1", "never")]));
+    await world.drain(older);
+    expect(await states(second.operations)).toEqual(["blocked", "blocked"]);
     await world.run(older.close());
     world.engines.splice(0);
     const newer = await open();
     expect(await world.drain(newer)).toEqual({ empty: true });
-    expect(await read("rooms", "r1")).toMatchObject({ name: "later" });
+    expect(await read("rooms", "r1")).toMatchObject({ name: "never" });
     expect(await world.run(newer.operation(group.operations[0]?.id ?? "").then((one) => one?.settled as never))).toMatchObject({ verdict: "applied" });
+  });
+});
+
+test("X10 a group of which one member is parked and the others were never sent is given up as a whole", async () => {
+  const engine = await open({ autoStart: false });
+  await stored(engine.group([room("r1"), { run: updateDeviceState as never, input: { device_id: "d1", state: { on: true } } }, room("r2")]));
+  await world.run(engine.close());
+  world.engines.splice(0);
+  const older = await open({ operations: [] });
+  await world.drain(older);
+  const [parked] = await world.run(older.failed.list());
+  expect(await world.run(older.failed.discard({ ids: [parked?.id ?? ""] }))).toBe(3);
+  await world.drain(older);
+  expect(await world.run(older.status())).toMatchObject({ pending: 0, sealed: 0, failed: 0 });
+  expect(batches()).toEqual([]);
+  await conserved(older);
+});
+
+describe("X8 what is sealed behind an operation that was refused", () => {
+  test("is opened with its whole group", async () => {
+    const engine = await open({ autoStart: false });
+    await world.run(engine.enqueueMany([bad("a")]));
+    const group = await stored(engine.group([rename("a", "x"), lamp("d1")]));
+    world.transport.next(OPS, failed("timeout"));
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: false, reason: "blocked" });
+    expect(await states(group.operations)).toEqual(["blocked", "blocked"]);
+    expect(idsSent()).toEqual([["a", "a", "d1"], ["a"]]);
+    await conserved(engine);
+  });
+
+  test("is opened when it depends on that, and so is what comes behind it in its entity", async () => {
+    const engine = await open({ autoStart: false });
+    await world.run(engine.enqueueMany([bad("a"), { ...lamp("d1"), dependsOn: [0] }, rename("d1", "x", { entityType: "device", payload: { name: "x" } })]));
+    world.transport.next(OPS, failed("timeout"));
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: false, reason: "blocked" });
+    expect(idsSent()).toEqual([["a", "d1", "d1"], ["a"]]);
+    await conserved(engine);
   });
 });
 
@@ -581,16 +672,55 @@ describe("X9 what depends on another", () => {
   });
 
   test("is found in the queue file, whichever process wrote it; what was stored later can never come first", async () => {
-    const [one, two] = [await open({ autoStart: false }), await open({ autoStart: false })];
+    let gate = Promise.resolve();
+    const slow: StoreAdapter = {
+      open: async (...how) => {
+        const opened = await world.store.open(...how);
+        const store = new Proxy(opened.store, {
+          get: (target, name) => {
+            if (name === "append") return (segments: never) => gate.then(() => target.append(segments));
+            const own: unknown = Reflect.get(target, name);
+            return typeof own === "function" ? own.bind(target) : own;
+          },
+        });
+        return { ...opened, store };
+      },
+    };
+    const [one, two] = [await open({ autoStart: false, store: slow }), await open({ autoStart: false })];
     const [parent] = await world.run(one.enqueueMany([room("a")]));
     const [child] = await world.run(two.enqueueMany([{ ...lamp("d1"), dependsOn: [(parent as { readonly id: string }).id] }]));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
     const late = one.run(updateDeviceState, { device_id: "d1", state: { on: true } });
     const early = await world.run(two.enqueueMany([{ ...room("b"), dependsOn: [late.id] }]));
+    resolve();
+    await world.run(late.stored);
     one.start();
     await world.drain(one);
     expect(await states([child as never, late])).toEqual(["applied", "applied"]);
-    expect(["applied", "parked"]).toContain((await states(early))[0]);
+    expect(await states(early)).toEqual(["parked"]);
     await conserved(one);
+  });
+
+  test("keeps its place in its entity while a group there waits for somebody else", async () => {
+    const engine = await open({ autoStart: false });
+    const [a, , child] = await world.run(engine.enqueueMany([bad("a"), bad("b"), { ...lamp("d1"), dependsOn: [1] }]));
+    const later = rename("d1", "x", { entityType: "device", payload: { name: "x" } });
+    const group = await stored(engine.group([{ ...room("g"), dependsOn: [a as never] }, later]));
+    engine.start();
+    await world.drain(engine);
+    const waiting = async (): Promise<readonly (number | null)[]> => (await world.run(engine.pending.list())).map(({ blockedBy }) => blockedBy);
+    expect(await waiting()).toEqual([2, 1, 1]);
+    await conserved(engine);
+    isLenient = true;
+    await world.run(engine.failed.retry({ ids: [a?.id ?? ""] }));
+    await world.drain(engine);
+    expect(await waiting()).toEqual([2, 2, 2]);
+    await conserved(engine);
+    await world.run(engine.failed.retry({ all: true }));
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await states([child as never, ...group.operations])).toEqual(["applied", "applied", "applied"]);
+    await conserved(engine);
   });
 
   test("is sent alone, and only when its parents are applied, where the backend has no sync face", async () => {
