@@ -117,10 +117,14 @@ export class Workload {
       const intents = Array.from({ length: random.integer(2, 12) }, () => this.#intent(device.name));
       process.act("tap", (app) => (random.chance(0.3) ? app.doTogether(intents) : app.doAll(intents)));
     } else if (draw < 0.4) {
-      const intents = Array.from({ length: random.integer(2, 5) }, () => (random.chance(0.5) ? this.#fresh(0.1) : this.#intent(device.name)));
+      const intents = Array.from({ length: random.integer(2, 5) }, () =>
+        random.chance(0.5) ? this.#fresh(0.1) : this.#intent(device.name),
+      );
       process.act("tap", (app) => app.doAsGroup(intents));
     } else if (draw < 0.46) {
-      const intents = Array.from({ length: random.integer(2, 5) }, () => (random.chance(0.7) ? this.#fresh(0.3) : this.#intent(device.name)));
+      const intents = Array.from({ length: random.integer(2, 5) }, () =>
+        random.chance(0.7) ? this.#fresh(0.3) : this.#intent(device.name),
+      );
       process.act("tap", (app) => app.doAsChain(intents));
     } else if (draw < 0.54) {
       const intent = this.#intent(device.name);

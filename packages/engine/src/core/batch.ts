@@ -70,8 +70,7 @@ export function takeBatch(
   let bytes = 0;
   for (const unit of unitsOf(candidates)) {
     const isGroup = candidates[count]?.groupId !== undefined;
-    if (isGroup && count === 0 && !fitsOneRequest(unit, limits))
-      return { kind: "group_too_large", count: unit.count };
+    if (isGroup && count === 0 && !fitsOneRequest(unit, limits)) return { kind: "group_too_large", count: unit.count };
     if (count > 0 && (unit.alone || count + unit.count > state.operations || bytes + unit.bytes > roomBytes)) break;
     count += unit.count;
     bytes += unit.bytes;

@@ -138,10 +138,7 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
   };
 }
 
-function groupsToRetry(
-  operations: readonly InFlight[],
-  results: readonly OperationVerdict[],
-): ReadonlySet<string | undefined> {
+function groupsToRetry(operations: readonly InFlight[], results: readonly OperationVerdict[]): ReadonlySet<string | undefined> {
   const groups = results.flatMap(({ event }, index) => (event === "retry_later" ? [operations[index]?.groupId] : []));
   return new Set(groups.filter((groupId) => groupId !== undefined));
 }

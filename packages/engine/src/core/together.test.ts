@@ -42,20 +42,53 @@ const group = (own: readonly (VerdictEvent | "")[]): readonly string[] => {
 
 describe("X10 the members of a group", () => {
   test.each([
-    [["applied", "noop"], ["0 applied #", "1 noop #"]],
-    [["reject", "unseal"], ["0 reject VALIDATION_ERROR #", "1 reject DEPENDENCY_FAILED"]],
+    [
+      ["applied", "noop"],
+      ["0 applied #", "1 noop #"],
+    ],
+    [
+      ["reject", "unseal"],
+      ["0 reject VALIDATION_ERROR #", "1 reject DEPENDENCY_FAILED"],
+    ],
     // The server undid the one before it, so that its number is free.
-    [["unseal", "reject", "unseal"], ["0 reject DEPENDENCY_FAILED", "1 reject VALIDATION_ERROR", "2 reject DEPENDENCY_FAILED"]],
-    [["reject", "", ""], ["0 reject VALIDATION_ERROR #", "1 reject DEPENDENCY_FAILED", "2 reject DEPENDENCY_FAILED"]],
-    [["park", ""], ["0 park OUTCOME_UNKNOWN", "1 park OUTCOME_UNKNOWN"]],
-    [["unseal", "conflict", "unseal"], ["0 unseal", "1 conflict", "2 unseal"]],
-    [["", "conflict"], ["0 unseal", "1 conflict"]],
-    [["unseal", "unseal"], ["0 unseal", "1 unseal"]],
-    [["cancelled", "cancelled"], ["0 cancelled #", "1 cancelled #"]],
+    [
+      ["unseal", "reject", "unseal"],
+      ["0 reject DEPENDENCY_FAILED", "1 reject VALIDATION_ERROR", "2 reject DEPENDENCY_FAILED"],
+    ],
+    [
+      ["reject", "", ""],
+      ["0 reject VALIDATION_ERROR #", "1 reject DEPENDENCY_FAILED", "2 reject DEPENDENCY_FAILED"],
+    ],
+    [
+      ["park", ""],
+      ["0 park OUTCOME_UNKNOWN", "1 park OUTCOME_UNKNOWN"],
+    ],
+    [
+      ["unseal", "conflict", "unseal"],
+      ["0 unseal", "1 conflict", "2 unseal"],
+    ],
+    [
+      ["", "conflict"],
+      ["0 unseal", "1 conflict"],
+    ],
+    [
+      ["unseal", "unseal"],
+      ["0 unseal", "1 unseal"],
+    ],
+    [
+      ["cancelled", "cancelled"],
+      ["0 cancelled #", "1 cancelled #"],
+    ],
     // Nobody asked for the marker: the group was stopped whole.
-    [["unseal", "cancelled"], ["0 unseal", "1 unseal"]],
+    [
+      ["unseal", "cancelled"],
+      ["0 unseal", "1 unseal"],
+    ],
     // One that is so already leaves the group.
-    [["unseal", "noop"], ["0 unseal", "1 noop"]],
+    [
+      ["unseal", "noop"],
+      ["0 unseal", "1 noop"],
+    ],
     // The others are sent again, and hear of it themselves.
     [["applied", ""], ["0 applied #"]],
     [["", ""], []],

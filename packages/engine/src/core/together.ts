@@ -41,7 +41,10 @@ function asOne(members: readonly number[], own: readonly Move[], sent: readonly 
   if (own.some(({ verdict }) => verdict.step === "succeed")) {
     if (own.every(({ verdict }) => verdict.step === "succeed")) return own;
     // What was so already leaves the group; the others go again.
-    return own.map((move) => ({ ...move, verdict: { ...move.verdict, consumesNumber: move.verdict.consumesNumber && move.index === first } }));
+    return own.map((move) => ({
+      ...move,
+      verdict: { ...move.verdict, consumesNumber: move.verdict.consumesNumber && move.index === first },
+    }));
   }
   const rejected = of("reject");
   if (rejected !== undefined) {
@@ -53,7 +56,8 @@ function asOne(members: readonly number[], own: readonly Move[], sent: readonly 
     );
   }
   const parked = of("park");
-  if (parked !== undefined) return all((index, known) => (known?.event === "park" ? known : follower(parked.verdict, keyOf(index), "park")));
+  if (parked !== undefined)
+    return all((index, known) => (known?.event === "park" ? known : follower(parked.verdict, keyOf(index), "park")));
   const conflict = of("conflict");
   // A marker that nobody asked for stops the whole group, so nothing of it was applied: it goes again as it is.
   const isCancelled = own.length === members.length && own.every(({ verdict }) => verdict.event === "cancelled");

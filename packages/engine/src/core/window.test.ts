@@ -109,7 +109,12 @@ const holding = fc.dictionary(fc.constantFrom(...entities), fc.integer({ min: 1,
 
 /** With groups of neighbours, and with dependencies on what comes before and is not of the same group. */
 const grouped = fc
-  .tuple(candidates, fc.array(fc.record({ size: fc.integer({ min: 1, max: 4 }), parents: fc.array(fc.nat({ max: 24 }), { maxLength: 2 }) }), { maxLength: 12 }))
+  .tuple(
+    candidates,
+    fc.array(fc.record({ size: fc.integer({ min: 1, max: 4 }), parents: fc.array(fc.nat({ max: 24 }), { maxLength: 2 }) }), {
+      maxLength: 12,
+    }),
+  )
   .map(([all, cuts]) => {
     const window: Candidate[] = [];
     for (const [at, { size, parents }] of cuts.entries()) {
@@ -228,7 +233,9 @@ describe("a group", () => {
         const last = looked.findLast(isLive);
         if (next?.groupId !== undefined) expect(last?.groupId).not.toBe(next.groupId);
         for (const id of new Set(looked.flatMap(({ groupId }) => groupId ?? []))) {
-          const kinds = steps.filter(({ index }) => window[index]?.groupId === id && isLive(window[index] as Candidate)).map((step) => step.do);
+          const kinds = steps
+            .filter(({ index }) => window[index]?.groupId === id && isLive(window[index] as Candidate))
+            .map((step) => step.do);
           if (kinds.includes("send")) expect(new Set(kinds)).toEqual(new Set(["send"]));
         }
       }),
@@ -256,7 +263,12 @@ describe("what depends on another", () => {
       {},
       ["1 orphan", "2 block 1"],
     ],
-    ["waits for a person when nobody knows its parent", [candidate(1, "a", { parents: "lost" }), candidate(2, "a")], {}, ["1 lose", "2 block 1"]],
+    [
+      "waits for a person when nobody knows its parent",
+      [candidate(1, "a", { parents: "lost" }), candidate(2, "a")],
+      {},
+      ["1 lose", "2 block 1"],
+    ],
   ] as const)("X9 %s", (_title, window, holds, expected) => {
     expect(words(plan(window, holds), window)).toEqual(expected);
   });

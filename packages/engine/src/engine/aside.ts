@@ -130,7 +130,11 @@ function unknownTypeText(operation: QueuedOperation): string {
 }
 
 /** It cannot go on as it is, and nobody but a person, or a new version of the app, can help. */
-export function park(context: EngineContext, { change, hold, later }: AsideDesk, { operation, code, problem, lostParents }: Unrenderable): void {
+export function park(
+  context: EngineContext,
+  { change, hold, later }: AsideDesk,
+  { operation, code, problem, lostParents }: Unrenderable,
+): void {
   const lastError = errorText(code, undefined, problem);
   change.move(operation, "park", { detail: { ...operation.detail, code, lastError, ...withLost(operation, lostParents) } });
   hold(operation);

@@ -23,7 +23,9 @@ function idOf(what: string, one: unknown, earlier: readonly OperationId[]): stri
     const id = earlier[one];
     if (id !== undefined) return id;
     if (Number.isSafeInteger(one) && one >= 0)
-      throw invalid(`${what}: dependency cycle: it stands at ${earlier.length} in this call and may depend only on what stands before it, got ${one}`);
+      throw invalid(
+        `${what}: dependency cycle: it stands at ${earlier.length} in this call and may depend only on what stands before it, got ${one}`,
+      );
   }
   const id = typeof one === "object" && one !== null ? (one as { readonly id?: unknown }).id : one;
   if (typeof id === "string" && isUuid(id)) return id;

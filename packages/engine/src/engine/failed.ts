@@ -68,19 +68,24 @@ export class FailedList {
    * and the same bytes. Of a group all are tried again, or none while one of them cannot be. Resolves with how many will be tried.
    */
   retry(selection: Selection): Promise<number> {
-    return this.#each(FAILED, selection, async (operation, { view, change }) => {
-      const now = nowOf(this.#context);
-      const oldKey = currentKey(operation);
-      const { lastError: _error, code: _code, status: _status, rejected: _rejected, ...rest } = operation.detail;
-      const history = this.#history(operation, "retried", selection, oldKey);
-      if (operation.row?.packId) {
-        await resend(view, change, operation, { firstSendAt: now, detail: { ...rest, history } });
-      } else {
-        const detail = { ...rest, history, key: this.#context.queue.newUuid(), supersedes: [...(rest.supersedes ?? []), oldKey] };
-        change.move(operation, "manual_retry", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: 0, detail });
-      }
-      if (!(await release(view, change, operation))) this.#unfinished = true;
-    }, { isWhole: true });
+    return this.#each(
+      FAILED,
+      selection,
+      async (operation, { view, change }) => {
+        const now = nowOf(this.#context);
+        const oldKey = currentKey(operation);
+        const { lastError: _error, code: _code, status: _status, rejected: _rejected, ...rest } = operation.detail;
+        const history = this.#history(operation, "retried", selection, oldKey);
+        if (operation.row?.packId) {
+          await resend(view, change, operation, { firstSendAt: now, detail: { ...rest, history } });
+        } else {
+          const detail = { ...rest, history, key: this.#context.queue.newUuid(), supersedes: [...(rest.supersedes ?? []), oldKey] };
+          change.move(operation, "manual_retry", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: 0, detail });
+        }
+        if (!(await release(view, change, operation))) this.#unfinished = true;
+      },
+      { isWhole: true },
+    );
   }
 
   /** Puts aside, with everything kept. */

@@ -2,17 +2,9 @@ import { SyncError, utf8SizeBytes } from "@guardian-sync/protocol";
 import { type BatchLimits, fitsOneRequest, tightest } from "../core/batch.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import { chooseFace } from "../core/render.ts";
-import type { AnyOperation } from "./definitions.ts";
-import type { EnqueueInput, Prepared, RunOptions } from "./intake.ts";
+import type { Prepared } from "./intake.ts";
 import type { Operation, Settled } from "./operation.ts";
 import type { Settings } from "./options.ts";
-
-/** A declared operation as a member of a group. */
-export interface RunMember extends RunOptions {
-  readonly run: AnyOperation;
-  readonly input: unknown;
-}
-export type GroupMember = EnqueueInput | RunMember;
 
 /** Several operations that take effect together or not at all. */
 export interface OperationGroup {
@@ -28,7 +20,12 @@ export interface OperationGroup {
 const AROUND_BYTES = 700;
 
 /** The members as they are queued, or why they cannot be: nothing is queued then. `known`: of the backend, if it was ever met. */
-export function asGroup(settings: Settings, groupId: string, members: readonly Prepared[], known: Capabilities | undefined): readonly Prepared[] {
+export function asGroup(
+  settings: Settings,
+  groupId: string,
+  members: readonly Prepared[],
+  known: Capabilities | undefined,
+): readonly Prepared[] {
   const size = members.length;
   if (size === 0) throw new SyncError("INVALID_OPERATION", "A group needs at least one member. Nothing was queued.");
   checkBackend(settings, members, known);
@@ -50,7 +47,8 @@ export function asGroup(settings: Settings, groupId: string, members: readonly P
 function checkBackend(settings: Settings, members: readonly Prepared[], known: Capabilities | undefined): void {
   if (known === undefined && settings.backend.minimumLevel === 4) return;
   if (known === undefined || known.level < 4) {
-    const why = known === undefined ? "the backend has not been met yet, so nobody knows whether it can" : `the backend offers level ${known.level}`;
+    const why =
+      known === undefined ? "the backend has not been met yet, so nobody knows whether it can" : `the backend offers level ${known.level}`;
     throw new SyncError(
       "GROUP_UNSUPPORTED",
       `A group needs a backend of level 4, and ${why}. Set backend.minimumLevel: 4 if it always is. Nothing was queued.`,

@@ -13,7 +13,6 @@ import {
 } from "@guardian-sync/protocol";
 import { checkPayload, PAYLOAD_LIMITS } from "../core/payload.ts";
 import type { OperationContent } from "../format/index.ts";
-import type { GroupMember } from "./group.ts";
 import { type AnyOperation, type EntityRef, PLAIN_TYPES, type PlainType, type StandardResult, type StandardSchema } from "./definitions.ts";
 import type { EngineContext } from "./context.ts";
 import { type Dependency, dependencyIds } from "./dependencies.ts";
@@ -39,6 +38,13 @@ export interface RunOptions {
   readonly traceId?: string;
   readonly dependsOn?: readonly Dependency[];
 }
+
+/** A declared operation as a member of a group. */
+export interface RunMember extends RunOptions {
+  readonly run: AnyOperation;
+  readonly input: unknown;
+}
+export type GroupMember = EnqueueInput | RunMember;
 
 /** An entity as it is shown, and what that is: a version of the server's, or the result of an own operation. */
 export interface Seen {

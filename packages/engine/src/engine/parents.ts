@@ -25,11 +25,7 @@ const WITHOUT_EFFECT: ReadonlySet<Receipt["outcome"]> = new Set<Receipt["outcome
 ]);
 
 /** For those of the window that depend on others. */
-export async function readParents(
-  view: AccountView,
-  window: readonly QueuedOperation[],
-  now: number,
-): Promise<ReadonlyMap<Seq, Parents>> {
+export async function readParents(view: AccountView, window: readonly QueuedOperation[], now: number): Promise<ReadonlyMap<Seq, Parents>> {
   const found = new Map<Seq, Parents>();
   const here = new Map<string, QueuedOperation>();
   for (const operation of window) {

@@ -246,7 +246,11 @@ export class Sender {
     if (!isSteady || first === undefined || faceOf(first.text) !== "sync" || underWay.length < limits.maxOperations) return undefined;
     const behind = new Set<EntityTag>(underWay.map(({ operation }) => operation.entityTag));
     const sealing = await sealNext(this.#context, {
-      ...{ account, lease, capabilities, ...limits, behind },
+      account,
+      lease,
+      capabilities,
+      ...limits,
+      behind,
       hard: hardLimits(this.#context, capabilities),
       atLeast: limits.maxOperations,
     });

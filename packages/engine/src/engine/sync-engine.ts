@@ -6,12 +6,12 @@ import type { EngineContext } from "./context.ts";
 import type { EntityDefinition, OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
 import { Fates } from "./fates.ts";
-import { asGroup, type GroupMember, type OperationGroup, settledAsOne } from "./group.ts";
+import { asGroup, type OperationGroup, settledAsOne } from "./group.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import type { ConflictList } from "./conflicts.ts";
 import type { KeptOperation } from "./failed.ts";
 import { type Failed, failedOver } from "./failed-front.ts";
-import { type EnqueueInput, Intake, type Prepared, type RunOptions } from "./intake.ts";
+import { type EnqueueInput, type GroupMember, Intake, type Prepared, type RunOptions } from "./intake.ts";
 import { OptimisticTokens } from "./optimistic.ts";
 import { Operation, type OperationBackstage } from "./operation.ts";
 import { PageLifeKeeper } from "./page-life.ts";
@@ -191,7 +191,9 @@ export class SyncEngine {
     const operations = prepared.map(({ content, patch }) => this.#handle(content, patch, stored));
     // Whoever does not ask costs nothing.
     return {
-      ...{ id, operations, stored },
+      id,
+      operations,
+      stored,
       get settled() {
         return settledAsOne(operations);
       },

@@ -57,13 +57,19 @@ export function take(
     const isGroup = unit[0]?.operation.content.groupId !== undefined;
     // An operation of this entity has just been parked: the next look sees the hold.
     if (unit.some(({ operation }) => parked.has(operation.entityTag))) break;
-    const isBehind = unit.some(({ operation }) => operation.content.base !== undefined && request.behind?.has(operation.entityTag) === true);
+    const isBehind = unit.some(
+      ({ operation }) => operation.content.base !== undefined && request.behind?.has(operation.entityTag) === true,
+    );
     if (isBehind) break;
     const going = unit.flatMap(({ operation, step }) => (step.do === "send" ? [operation] : []));
     const before = new Map(predecessors);
     const rendered = going.map((operation) => {
       const parentKeys = (parents.get(operation.seq)?.ahead ?? []).map(currentKey);
-      const context = { capabilities: request.capabilities, predecessor: before.get(operation.entityTag), known: bases.get(operation.entityTag) };
+      const context = {
+        capabilities: request.capabilities,
+        predecessor: before.get(operation.entityTag),
+        known: bases.get(operation.entityTag),
+      };
       before.set(operation.entityTag, operation);
       return renderFor(registry, operation, { ...context, parentKeys });
     });

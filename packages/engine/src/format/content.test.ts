@@ -62,11 +62,14 @@ test("content takes the JSON of its payload from a caller who has it", () => {
 });
 
 test("A1 a line that is no content is UNREADABLE, whatever is wrong with it", () => {
-  const written = JSON.parse(encodeContent({ ...CONTENT, base: { version: 1 }, dependsOn: ["a"], lane: "l", groupPlace: { index: 0, size: 2 } })) as Record<string, unknown>;
+  const written = JSON.parse(
+    encodeContent({ ...CONTENT, base: { version: 1 }, dependsOn: ["a"], lane: "l", groupPlace: { index: 0, size: 2 } }),
+  ) as Record<string, unknown>;
   const unreadable = (line: string): void => expect(() => parseContent(line)).toThrow(expect.objectContaining({ code: "UNREADABLE" }));
   for (const line of ["", "{", "null", "[]", "7", '"text"', "{}"]) unreadable(line);
   for (const name of ["i", "t", "v", "e", "n", "k", "r", "c", "p"]) unreadable(JSON.stringify({ ...written, [name]: undefined }));
-  for (const name of ["i", "t", "v", "e", "n", "k", "r", "c", "l", "d", "a", "h"]) unreadable(JSON.stringify({ ...written, [name]: [[1]] }));
+  for (const name of ["i", "t", "v", "e", "n", "k", "r", "c", "l", "d", "a", "h"])
+    unreadable(JSON.stringify({ ...written, [name]: [[1]] }));
   unreadable(JSON.stringify({ ...written, a: { x: 1 } }));
   expect(parseContent(JSON.stringify({ ...written, later: true })).id).toBe(CONTENT.id);
   fc.assert(
