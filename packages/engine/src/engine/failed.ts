@@ -5,6 +5,7 @@ import { type HistoryEntry, MAX_HISTORY } from "../format/index.ts";
 import type { AccountTag, Phase, Seq } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import { type DeskContext, factsOf, nowOf } from "./context.ts";
+import { membersOf } from "./members.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { letGoBehind, takeBack } from "./cancel.ts";
 import { resend } from "./resend.ts";
@@ -199,7 +200,7 @@ export class FailedList {
         later = [];
         const [operation] = await view.bySeq([seq]);
         if (operation === undefined || operation.phase === "pending" || !phases.includes(operation.phase)) return;
-        const members = await view.membersOf(operation);
+        const members = await membersOf(view, operation);
         if (group.isWhole === true && members.some(({ phase }) => KEPT.has(phase) && !phases.includes(phase as Phase))) return;
         const chosenToo = members.filter(({ phase }) => group.alsoIn?.has(phase) === true || phases.includes(phase as Phase));
         if (await letGoBehind(view, change, chosenToo)) this.#unfinished = true;

@@ -1,7 +1,7 @@
 import { SyncError, utf8SizeBytes } from "@guardian-sync/protocol";
-import { type BatchLimits, fitsOneRequest, tightest } from "../core/batch.ts";
+import { type BatchLimits, fitsOneRequest, tightest } from "../core/batch-limits.ts";
 import type { Capabilities } from "../core/handshake.ts";
-import { chooseFace } from "../core/render.ts";
+import { chooseFace } from "../core/face.ts";
 import type { Prepared } from "./intake.ts";
 import type { Operation, Settled } from "./operation.ts";
 import type { Settings } from "./options.ts";

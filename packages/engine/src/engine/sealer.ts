@@ -1,5 +1,5 @@
-import { standingOf } from "../core/holds-entity.ts";
 import { stateOf } from "../core/lifecycle.ts";
+import { standingOf } from "../core/standing.ts";
 import { planWindow } from "../core/window.ts";
 import type { AccountTag, EntityRow, EntityTag, Phase, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
@@ -11,6 +11,7 @@ import { packSealed } from "../format/index.ts";
 import { stampText } from "../queue/sealed-text.ts";
 import { type AsideDesk, park, putAside } from "./aside.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
+import { membersOf, placesOf } from "./members.ts";
 import { readParents } from "./parents.ts";
 import { isKnownType } from "./rendering.ts";
 import { type Room, take } from "./taking.ts";
@@ -141,7 +142,7 @@ async function withWholeGroups(view: AccountView, window: readonly QueuedOperati
   const last = window.at(-1);
   const place = last?.content.groupPlace;
   if (last === undefined || place === undefined || place.index === place.size - 1) return window;
-  const members = await view.membersOf(last);
+  const members = await membersOf(view, last);
   return [...window, ...members.filter(({ seq, phase }) => seq > last.seq && (phase === "ready" || phase === "pending"))];
 }
 
@@ -151,13 +152,11 @@ async function membersElsewhere(view: AccountView, window: readonly QueuedOperat
   const waits = new Map<string | undefined, Seq>();
   const seen = new Set<string>();
   for (const operation of window) {
-    const { groupId, groupPlace } = operation.content;
-    if (groupId === undefined || groupPlace === undefined || seen.has(groupId)) continue;
+    const { groupId } = operation.content;
+    if (groupId === undefined || seen.has(groupId)) continue;
     seen.add(groupId);
-    const first = operation.seq - groupPlace.index;
-    const isWhole = Array.from({ length: groupPlace.size }, (_, index) => here.has((first + index) as Seq)).every(Boolean);
-    if (isWhole) continue;
-    const absent = (await view.membersOf(operation)).filter(({ seq, phase }) => !here.has(seq) && phase !== "pending");
+    if (placesOf(operation).every((place) => here.has(place))) continue;
+    const absent = (await membersOf(view, operation)).filter(({ seq, phase }) => !here.has(seq) && phase !== "pending");
     const away = absent.find(({ phase }) => standingOf(stateOf(phase as Phase)) === "holds");
     if (away !== undefined) waits.set(groupId, away.row?.blockedBy || away.seq);
   }

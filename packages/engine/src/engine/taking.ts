@@ -1,5 +1,6 @@
 import { type SyncErrorCode, utf8SizeBytes } from "@guardian-sync/protocol";
-import { type BatchCandidate, type BatchLimits, fitsOneRequest, takeBatch } from "../core/batch.ts";
+import { type BatchCandidate, takeBatch } from "../core/batch.ts";
+import { type BatchLimits, fitsOneRequest } from "../core/batch-limits.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import type { AsideStep, WindowStep } from "../core/window.ts";
 import type { EntityRow, EntityTag, Seq } from "../ports/index.ts";

@@ -1,0 +1,15 @@
+import type { Seq } from "../ports/index.ts";
+import { type AccountView, isTombstone } from "../queue/account-view.ts";
+import type { QueuedOperation } from "../queue/records.ts";
+
+/** Where the members of its group stand in the queue; of one without a group only itself. */
+export function placesOf({ seq, content: { groupPlace } }: QueuedOperation): readonly Seq[] {
+  if (groupPlace === undefined) return [seq];
+  return Array.from({ length: groupPlace.size }, (_, index) => (seq - groupPlace.index + index) as Seq);
+}
+
+/** All of its group that are still in the queue, in order, itself included; of one without a group only itself. */
+export async function membersOf(view: AccountView, operation: QueuedOperation): Promise<readonly QueuedOperation[]> {
+  if (operation.content.groupPlace === undefined) return [operation];
+  return (await view.bySeq(placesOf(operation))).filter((member) => !isTombstone(member));
+}
