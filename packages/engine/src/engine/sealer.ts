@@ -72,6 +72,7 @@ async function decide(
     readParents(view, window, now),
     membersElsewhere(view, window),
   ]);
+  const groups = groupsIn(window);
   const plan = planWindow(
     window.map((operation) => ({
       seq: operation.seq,
@@ -84,9 +85,9 @@ async function decide(
       expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
       dueAt: operation.row?.dueAt ?? 0,
       isCreate: operation.content.type === "CREATE",
-      groupId: operation.content.groupId,
+      groupId: groups.get(operation.seq),
       ...parents.get(operation.seq)?.facts,
-      ...(elsewhere.has(operation.content.groupId) ? { waitsFor: elsewhere.get(operation.content.groupId) } : {}),
+      ...(elsewhere.has(groups.get(operation.seq)) ? { waitsFor: elsewhere.get(groups.get(operation.seq)) } : {}),
     })),
     new Map([...holds].flatMap(([tag, lane]) => (lane.blockedBy === 0 ? [] : [[tag, lane.blockedBy] as const]))),
     now,
@@ -144,6 +145,16 @@ async function withWholeGroups(view: AccountView, window: readonly QueuedOperati
   if (last === undefined || place === undefined || place.index === place.size - 1) return window;
   const members = await membersOf(view, last);
   return [...window, ...members.filter(({ seq, phase }) => seq > last.seq && (phase === "ready" || phase === "pending"))];
+}
+
+/** Also of what cannot be read: its neighbours know that it belongs to them. */
+function groupsIn(window: readonly QueuedOperation[]): ReadonlyMap<Seq, string> {
+  const groups = new Map<Seq, string>();
+  for (const operation of window) {
+    const { groupId } = operation.content;
+    if (groupId !== undefined) for (const place of placesOf(operation)) groups.set(place, groupId);
+  }
+  return groups;
 }
 
 /** What groups of the window wait for that have a member elsewhere: blocked, parked, in conflict, or nobody can read it. */
