@@ -19,8 +19,8 @@ export type { ConflictedField, ConflictedOperation, Resolution, ServerDocument }
 export type { SyncEvent, SyncEventType } from "./engine/events.ts";
 export type { Dependency } from "./engine/dependencies.ts";
 export type { Selection } from "./engine/failed.ts";
-export type { GroupMember, OperationGroup, RunMember } from "./engine/group.ts";
-export type { EnqueueInput, RunOptions } from "./engine/intake.ts";
+export type { OperationGroup } from "./engine/group.ts";
+export type { EnqueueInput, GroupMember, RunMember, RunOptions } from "./engine/intake.ts";
 export type { KeptFilter, KeptOperation } from "./engine/kept.ts";
 export type { EntityView, ListedEntity } from "./engine/live-view.ts";
 export { Operation, type OperationStatus, type Settled, type VerdictKind } from "./engine/operation.ts";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type BatchCandidate, fullBatch, growBatch, halveBatch, shrinkBatch, takeBatch, tightest } from "./batch.ts";
+import { type BatchCandidate, fullBatch, growBatch, halveBatch, shrinkBatch, takeBatch } from "./batch.ts";
+import { tightest } from "./batch-limits.ts";
 
 const limits = { maxOperations: 50, maxBytes: 1_048_576 };
 const some = (count: number, more: Partial<BatchCandidate> = {}): BatchCandidate[] =>

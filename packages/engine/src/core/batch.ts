@@ -1,3 +1,5 @@
+import { type BatchLimits, ENVELOPE_BYTES, fitsOneRequest } from "./batch-limits.ts";
+
 /** How much the next request takes. */
 export interface BatchState {
   /** Falls by half when a whole request fails, doubles with each success. */
@@ -5,14 +7,7 @@ export interface BatchState {
   /** UTF-8 bytes of the body. Falls when the server finds a request too large, and stays: the next full one would be refused again. */
   readonly maxBytes: number;
 }
-/** The smaller of what the options, the server and the protocol allow. */
-export interface BatchLimits {
-  readonly maxOperations: number;
-  readonly maxBytes: number;
-}
 
-/** Room for the envelope, the lease, and what is injected into each operation. */
-const ENVELOPE_BYTES = 1024;
 const INJECTED_BYTES = 64;
 
 export function fullBatch(limits: BatchLimits): BatchState {
@@ -31,14 +26,6 @@ export function shrinkBatch(state: BatchState, sent: number, sentBytes: number):
 
 export function growBatch(state: BatchState, limits: BatchLimits): BatchState {
   return { ...state, operations: Math.min(limits.maxOperations, Math.max(1, state.operations) * 2) };
-}
-
-/** The limits of all who have a say. */
-export function tightest(...limits: readonly BatchLimits[]): BatchLimits {
-  return {
-    maxOperations: Math.min(...limits.map((one) => one.maxOperations)),
-    maxBytes: Math.min(...limits.map((one) => one.maxBytes)),
-  };
 }
 
 /** One operation that may go, as far as the size of a request is concerned. */
@@ -77,11 +64,6 @@ export function takeBatch(
     if (unit.alone) break;
   }
   return { kind: "take", count };
-}
-
-/** `bytes`: of the texts of its members. The bounds are those that do not rise again by themselves. */
-export function fitsOneRequest({ count, bytes }: { readonly count: number; readonly bytes: number }, limits: BatchLimits): boolean {
-  return count <= limits.maxOperations && bytes <= limits.maxBytes - ENVELOPE_BYTES;
 }
 
 interface Unit {

@@ -2,19 +2,8 @@ import type { Json } from "@guardian-sync/protocol";
 import { parseOpsRequest, parseRequestEnvelope } from "@guardian-sync/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  chooseFace,
-  faceOf,
-  type FaceInput,
-  operationText,
-  requestBody,
-  restBody,
-  type RestHead,
-  restRequest,
-  sealRest,
-  sealSync,
-  type SyncForm,
-} from "./render.ts";
+import { faceOf, operationText, requestBody, restBody, type RestHead, restRequest, sealRest, sealSync, type SyncForm } from "./render.ts";
+import { chooseFace, type FaceInput } from "./face.ts";
 
 const KEY = "11111111-1111-4111-8111-111111111111";
 const TRACE = "6f1a1e04-9f0e-4c55-8a63-0d8f6a1b2c3d";

@@ -1,5 +1,5 @@
 import type { Base, Json, RequestMeta } from "@guardian-sync/protocol";
-import type { Capabilities } from "./handshake.ts";
+import type { Face } from "./face.ts";
 import type { Method } from "./route.ts";
 
 /**
@@ -7,7 +7,6 @@ import type { Method } from "./route.ts";
  * One JSON text: `{"face":"sync","operation":{…}}` or `{"face":"rest",…,"payload":…}`. It holds nothing that differs between
  * tries: no envelope, no authorisation, no attempt, no operation number.
  */
-export type Face = "sync" | "rest";
 
 export interface SyncForm {
   readonly key: string;
@@ -128,23 +127,4 @@ export function requestBody({ meta, ordering, fence, lease }: BatchHead, items: 
 export function restBody(request: RestRequest, meta: RequestMeta | undefined): string | undefined {
   if (meta !== undefined) return `{"meta":${JSON.stringify(meta)},"payload":${request.payloadText}}`;
   return request.method === "DELETE" ? undefined : request.payloadText;
-}
-
-export interface FaceInput {
-  readonly type: string;
-  readonly entityType: string;
-  readonly capabilities: Pick<Capabilities, "level" | "namedOperations" | "collections">;
-  /** The definition (or the configured route) says how to reach a REST backend. */
-  readonly hasRequest: boolean;
-}
-
-/**
- * A plain operation goes by the sync face where the backend knows its collection; a declared one, where it knows its name.
- * Otherwise by its own `request`, alone. `none`: nothing says where it goes.
- */
-export function chooseFace({ type, entityType, capabilities, hasRequest }: FaceInput): Face | "none" {
-  const { level, namedOperations, collections } = capabilities;
-  const isPlain = type === "CREATE" || type === "UPDATE" || type === "DELETE";
-  if (level === 4 && (isPlain ? Object.hasOwn(collections, entityType) : namedOperations.includes(type))) return "sync";
-  return hasRequest ? "rest" : "none";
 }

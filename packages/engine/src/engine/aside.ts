@@ -1,12 +1,13 @@
 import type { SyncErrorCode } from "@guardian-sync/protocol";
 import { holdsEntity } from "../core/holds-entity.ts";
-import type { AccountTag, Seq } from "../ports/index.ts";
+import type { AccountTag } from "../ports/index.ts";
 import { MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
 import type { QueuedOperation } from "../queue/records.ts";
 import { type EngineContext, factsOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
+import { placesOf } from "./members.ts";
 import type { Settled } from "./operation.ts";
 import type { PutAside } from "./taking.ts";
 import { openBehind } from "./unsealing.ts";
@@ -166,8 +167,11 @@ export async function quarantineSealed(
       change.move(operation, "quarantine", { detail: { ...operation.detail, code: "UNREADABLE", lastError } });
       change.hold(operation, holds.get(operation.entityTag));
     }
+    // Of a damaged one nothing can be read: its place in the queue says to which group it belongs.
     const damaged = new Set(operations.map(({ seq }) => seq));
-    const left = (await view.inPhase(["sealed"], 0, MAX_SEALED)).filter((one) => !damaged.has(one.seq) && isMemberWith(damaged, one));
+    const left = (await view.inPhase(["sealed"], 0, MAX_SEALED)).filter(
+      (one) => !damaged.has(one.seq) && placesOf(one).some((place) => damaged.has(place)),
+    );
     const lanes = await view.lanes(left.map(({ entityTag }) => entityTag));
     for (const operation of left) {
       const code = "OUTCOME_UNKNOWN";
@@ -180,11 +184,4 @@ export async function quarantineSealed(
     await openBehind(context, view, change, { all: false, entities: [], ids: gone.map(({ content }) => content.id), except });
   });
   for (const operation of operations) context.events.emit({ type: "quarantined", operation: factsOf(operation) });
-}
-
-/** Of a damaged operation nothing can be read: its place in the queue says to which group it belongs. */
-function isMemberWith(damaged: ReadonlySet<Seq>, { seq, content: { groupPlace } }: QueuedOperation): boolean {
-  if (groupPlace === undefined) return false;
-  const first = seq - groupPlace.index;
-  return [...damaged].some((one) => one >= first && one < first + groupPlace.size);
 }

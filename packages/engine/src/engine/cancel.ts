@@ -4,6 +4,7 @@ import type { AccountView } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import { type QueuedOperation, wasSent } from "../queue/records.ts";
 import { type DeskContext, type EngineContext, factsOf, nowOf } from "./context.ts";
+import { membersOf } from "./members.ts";
 import { finishReleases, reconsider, release } from "./releasing.ts";
 import { resend } from "./resend.ts";
 
@@ -23,7 +24,7 @@ export async function cancelOperation(context: EngineContext, account: AccountTa
     const found = await view.byId(id);
     if (found === undefined) throw new SyncError("NOT_FOUND", `No operation ${id} is known here; its receipt may have expired.`);
     if (!("operation" in found)) return;
-    const members = await view.membersOf(found.operation);
+    const members = await membersOf(view, found.operation);
     isUnfinished = await letGoBehind(view, change, members);
     for (const member of members) {
       const operation = change.after(member);

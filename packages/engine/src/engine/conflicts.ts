@@ -6,6 +6,7 @@ import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { type KeptOperation, keptOf } from "./kept.ts";
 import { liveOf } from "./live-of.ts";
+import { membersOf } from "./members.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { type Page, pageOf } from "./page.ts";
 import { finishReleases, release } from "./releasing.ts";
@@ -84,7 +85,7 @@ export class ConflictList {
       // One that holds more than a transaction lets go is finished when the engine opens again, or by the next decision.
       await release(view, change, operation);
       // Theirs stays: of a group nothing is applied, then.
-      ended = edit === undefined ? await view.membersOf(operation) : [];
+      ended = edit === undefined ? await membersOf(view, operation) : [];
       if (edit !== undefined) change.move(operation, "resolve", { firstSendAt: 0, detail: this.#reopened(operation, edit) });
       else for (const member of ended) change.move(change.after(member), "supersede", { receipt: { outcome: "superseded" } });
       told = () => {

@@ -8,6 +8,7 @@ import type { AccountView } from "../queue/account-view.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import { type DeskContext, factsOf, nowOf } from "./context.ts";
 import { isMeant, type KeptFilter, keptOf, type KeptOperation } from "./kept.ts";
+import { membersOf } from "./members.ts";
 import { statusInQueue } from "./outcome-of.ts";
 import { letGoBehind, takeBack } from "./cancel.ts";
 import { resend } from "./resend.ts";
@@ -213,7 +214,7 @@ export class FailedList {
         later = [];
         const [operation] = await view.bySeq([seq]);
         if (operation === undefined || operation.phase === "pending" || !phases.includes(operation.phase)) return;
-        const members = await view.membersOf(operation);
+        const members = await membersOf(view, operation);
         if (group.isWhole === true && members.some(({ phase }) => STAYS.has(phase) && !phases.includes(phase as Phase))) return;
         const chosenToo = members.filter(({ phase }) => group.alsoIn?.has(phase) === true || phases.includes(phase as Phase));
         if (await letGoBehind(view, change, chosenToo)) this.#unfinished = true;

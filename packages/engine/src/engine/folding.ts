@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from "@guardian-sync/protocol";
 import { type Fold, type Foldable, type FoldCandidate, type FoldUnit, type JoinDeclared, planFolds } from "../core/coalesce.ts";
 import { checkPayload } from "../core/payload.ts";
-import { chooseFace } from "../core/render.ts";
+import { chooseFace } from "../core/face.ts";
 import type { WindowStep } from "../core/window.ts";
 import { type Edit, MAX_HISTORY } from "../format/index.ts";
 import type { ChangeSet } from "../queue/change-set.ts";

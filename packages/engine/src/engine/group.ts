@@ -1,18 +1,10 @@
 import { SyncError, utf8SizeBytes } from "@guardian-sync/protocol";
-import { type BatchLimits, fitsOneRequest, tightest } from "../core/batch.ts";
+import { type BatchLimits, fitsOneRequest, tightest } from "../core/batch-limits.ts";
 import type { Capabilities } from "../core/handshake.ts";
-import { chooseFace } from "../core/render.ts";
-import type { AnyOperation } from "./definitions.ts";
-import type { EnqueueInput, Prepared, RunOptions } from "./intake.ts";
+import { chooseFace } from "../core/face.ts";
+import type { Prepared } from "./intake.ts";
 import type { Operation, Settled } from "./operation.ts";
 import type { Settings } from "./options.ts";
-
-/** A declared operation as a member of a group. */
-export interface RunMember extends RunOptions {
-  readonly run: AnyOperation;
-  readonly input: unknown;
-}
-export type GroupMember = EnqueueInput | RunMember;
 
 /** Several operations that take effect together or not at all. */
 export interface OperationGroup {

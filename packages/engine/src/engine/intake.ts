@@ -17,7 +17,6 @@ import type { OperationContent } from "../format/index.ts";
 import { type AnyOperation, type EntityRef, PLAIN_TYPES, type PlainType, type StandardSchema } from "./definitions.ts";
 import type { EngineContext } from "./context.ts";
 import { type Dependency, dependencyIds } from "./dependencies.ts";
-import type { GroupMember } from "./group.ts";
 import { validated } from "./validated.ts";
 
 /** A plain write: CREATE carries the whole document, UPDATE a patch of top-level fields, DELETE nothing. */
@@ -45,6 +44,13 @@ export interface RunOptions {
   /** See `EnqueueInput`. */
   readonly coalesce?: boolean;
 }
+
+/** A declared operation as a member of a group. */
+export interface RunMember extends RunOptions {
+  readonly run: AnyOperation;
+  readonly input: unknown;
+}
+export type GroupMember = EnqueueInput | RunMember;
 
 /** An entity as it is shown, and what that is: a version of the server's, or the result of an own operation. */
 export interface Seen {

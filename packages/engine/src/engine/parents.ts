@@ -1,4 +1,4 @@
-import { standingOf } from "../core/holds-entity.ts";
+import { standingOf } from "../core/standing.ts";
 import type { Candidate } from "../core/window.ts";
 import type { Receipt } from "../format/index.ts";
 import type { Seq } from "../ports/index.ts";

@@ -1,6 +1,6 @@
 import type { EpochMs } from "@guardian-sync/protocol";
 import type { Capabilities } from "../core/handshake.ts";
-import { standingOf } from "../core/holds-entity.ts";
+import { standingOf } from "../core/standing.ts";
 import { stateOf } from "../core/lifecycle.ts";
 import { type Candidate, planWindow, type WindowPlan } from "../core/window.ts";
 import type { EntityTag, LaneRow, Phase, Seq } from "../ports/index.ts";
@@ -9,6 +9,7 @@ import { type QueuedOperation, wasSent } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import type { Registry } from "./definitions.ts";
 import { type Folding, foldWindow } from "./folding.ts";
+import { membersOf, placesOf } from "./members.ts";
 import { type Parents, readParents } from "./parents.ts";
 import { whyUnknown } from "./rendering.ts";
 
@@ -54,6 +55,7 @@ function candidatesOf(
   window: readonly QueuedOperation[],
   { registry, capabilities, receipts, parents, elsewhere }: WindowFacts,
 ): readonly Candidate[] {
+  const groups = groupsIn(window);
   return window.map((operation) => ({
     seq: operation.seq,
     entityTag: operation.entityTag,
@@ -65,9 +67,9 @@ function candidatesOf(
     expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
     dueAt: operation.row?.dueAt ?? 0,
     isCreate: operation.content.type === "CREATE",
-    groupId: operation.content.groupId,
+    groupId: groups.get(operation.seq),
     ...parents.get(operation.seq)?.facts,
-    ...(elsewhere.has(operation.content.groupId) ? { waitsFor: elsewhere.get(operation.content.groupId) } : {}),
+    ...(elsewhere.has(groups.get(operation.seq)) ? { waitsFor: elsewhere.get(groups.get(operation.seq)) } : {}),
   }));
 }
 
@@ -80,8 +82,18 @@ async function withWholeGroups(view: AccountView, window: readonly QueuedOperati
   const last = window.at(-1);
   const place = last?.content.groupPlace;
   if (last === undefined || place === undefined || place.index === place.size - 1) return window;
-  const members = await view.membersOf(last);
+  const members = await membersOf(view, last);
   return [...window, ...members.filter(({ seq, phase }) => seq > last.seq && (phase === "ready" || phase === "pending"))];
+}
+
+/** Also of what cannot be read: its neighbours know that it belongs to them. */
+function groupsIn(window: readonly QueuedOperation[]): ReadonlyMap<Seq, string> {
+  const groups = new Map<Seq, string>();
+  for (const operation of window) {
+    const { groupId } = operation.content;
+    if (groupId !== undefined) for (const place of placesOf(operation)) groups.set(place, groupId);
+  }
+  return groups;
 }
 
 /** What groups of the window wait for that have a member elsewhere: blocked, parked, in conflict, or nobody can read it. */
@@ -90,13 +102,11 @@ async function membersElsewhere(view: AccountView, window: readonly QueuedOperat
   const waits = new Map<string | undefined, Seq>();
   const seen = new Set<string>();
   for (const operation of window) {
-    const { groupId, groupPlace } = operation.content;
-    if (groupId === undefined || groupPlace === undefined || seen.has(groupId)) continue;
+    const { groupId } = operation.content;
+    if (groupId === undefined || seen.has(groupId)) continue;
     seen.add(groupId);
-    const first = operation.seq - groupPlace.index;
-    const isWhole = Array.from({ length: groupPlace.size }, (_, index) => here.has((first + index) as Seq)).every(Boolean);
-    if (isWhole) continue;
-    const absent = (await view.membersOf(operation)).filter(({ seq, phase }) => !here.has(seq) && phase !== "pending");
+    if (placesOf(operation).every((place) => here.has(place))) continue;
+    const absent = (await membersOf(view, operation)).filter(({ seq, phase }) => !here.has(seq) && phase !== "pending");
     const away = absent.find(({ phase }) => standingOf(stateOf(phase as Phase)) === "holds");
     if (away !== undefined) waits.set(groupId, away.row?.blockedBy || away.seq);
   }

@@ -2,8 +2,9 @@ import { isJsonObject, type JsonObject, type SyncErrorCode } from "@guardian-syn
 import type { OperationVerdict } from "../core/answer.ts";
 import { fold } from "../core/fold.ts";
 import type { State } from "../core/lifecycle.ts";
-import { holdsEntity, standingOf } from "../core/holds-entity.ts";
+import { holdsEntity } from "../core/holds-entity.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
+import { standingOf } from "../core/standing.ts";
 import type { DetailConflict, EntityDocument, Receipt } from "../format/index.ts";
 import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";

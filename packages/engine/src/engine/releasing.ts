@@ -55,9 +55,24 @@ function isBound({ content }: QueuedOperation): boolean {
 async function freeLanes(view: AccountView, change: ChangeSet, by: Seq, tags: readonly EntityTag[]): Promise<void> {
   for (const [tag, lane] of await view.lanes(tags)) {
     if (lane.blockedBy !== by) continue;
-    const next = await view.holdOn(tag, by);
+    const next = await holdOn(view, tag, by);
     if (next === undefined) change.dropLane(tag);
     else change.putLane({ ...lane, head: next, blockedBy: next });
+  }
+}
+
+/** What holds the entity back when `except` does not any more: an operation of its own, or what one of them waits for. */
+async function holdOn(view: AccountView, tag: EntityTag, except: Seq): Promise<Seq | undefined> {
+  let found = await view.holderOf(tag, except);
+  for (let after: Seq | 0 = 0; ; ) {
+    const page = await view.blockedOn(tag, after, RELEASE_AT_ONCE);
+    for (const { row } of page) {
+      const by = row?.blockedBy ?? 0;
+      if (by !== 0 && by !== except && by < (found ?? Number.POSITIVE_INFINITY)) found = by;
+    }
+    const last = page.at(-1);
+    if (last === undefined || page.length < RELEASE_AT_ONCE) return found;
+    after = last.seq;
   }
 }
 

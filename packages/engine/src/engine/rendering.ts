@@ -1,6 +1,7 @@
 import { type Base, formatIso, isJsonObject, type Json, type JsonObject, type SyncErrorCode } from "@guardian-sync/protocol";
 import type { Capabilities } from "../core/handshake.ts";
-import { chooseFace, type Face, sealRest, sealSync } from "../core/render.ts";
+import { chooseFace, type Face } from "../core/face.ts";
+import { sealRest, sealSync } from "../core/render.ts";
 import { collectionRoute, renderRoute, type Route } from "../core/route.ts";
 import type { OperationContent } from "../format/index.ts";
 import type { EntityRow } from "../ports/index.ts";

@@ -1,6 +1,7 @@
 import { utf8SizeBytes } from "@guardian-sync/protocol";
 import type { Judgement, SentOperation } from "../core/answer.ts";
-import { type BatchLimits, type BatchState, fullBatch, growBatch, halveBatch, shrinkBatch, takeBatch, tightest } from "../core/batch.ts";
+import { type BatchState, fullBatch, growBatch, halveBatch, shrinkBatch } from "../core/batch.ts";
+import { type BatchLimits, tightest } from "../core/batch-limits.ts";
 import { BRAKE_ON_TRIAL, brakeRoom, isBraking, RELEASED_BRAKE, stepBrake } from "../core/brake.ts";
 import type { Finding } from "../core/finding.ts";
 import type { Capabilities } from "../core/handshake.ts";
@@ -8,7 +9,6 @@ import { type BucketState, fullBucket, takeToken } from "../core/rate-limit.ts";
 import { faceOf, restRequest } from "../core/render.ts";
 import { sameAccount, type Session } from "../core/session.ts";
 import { isPlainSuccess, settle, type Settlement, type Strain } from "../core/settlement.ts";
-import { together } from "../core/together.ts";
 import type { AccountTag, EntityTag, Exchange } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
@@ -25,6 +25,7 @@ import { Reconciler } from "./reconciler.ts";
 import { record } from "./recorder.ts";
 import { sealNext } from "./sealer.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
+import { asMuchAsGoes, firstUnit, hardLimits, ofGroups } from "./request-units.ts";
 import { type Turn, waiting, waitingFor } from "./turn.ts";
 
 /** For whom, under which lock, to a backend that can what. */
@@ -396,30 +397,4 @@ export class Sender {
     if (reason === "auth_required") events.emit({ type: "auth", change: "required" });
     events.emit({ type: "paused", reason, by: "engine" });
   }
-}
-
-/** Bounds may have fallen since they were sealed. A REST operation goes alone; those of the sync face before it, together. */
-function asMuchAsGoes(records: readonly SendableRecord[], limits: BatchLimits, hard: BatchLimits): readonly SendableRecord[] {
-  const candidates = records.map(({ text, operation }) => ({
-    sizeBytes: utf8SizeBytes(text),
-    face: faceOf(text),
-    groupId: operation.content.groupId,
-  }));
-  return records.slice(0, takeBatch(candidates, { operations: limits.maxOperations, maxBytes: limits.maxBytes }, hard).count);
-}
-
-/** What a request can hold at most, however small the next one shall be. */
-function hardLimits({ settings }: EngineContext, capabilities: Capabilities): BatchLimits {
-  return tightest(settings.batch, capabilities);
-}
-
-/** The first operation, or its whole group. */
-function firstUnit(records: readonly SendableRecord[]): readonly SendableRecord[] {
-  const groupId = records[0]?.operation.content.groupId;
-  return groupId === undefined ? records.slice(0, 1) : records.filter(({ operation }) => operation.content.groupId === groupId);
-}
-
-function ofGroups(records: readonly SendableRecord[], settlement: Settlement): Settlement {
-  const members = records.map(({ operation }) => ({ key: currentKey(operation), groupId: operation.content.groupId }));
-  return together(settlement, members);
 }

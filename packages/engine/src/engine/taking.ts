@@ -1,5 +1,6 @@
 import { type SyncErrorCode, utf8SizeBytes } from "@guardian-sync/protocol";
-import { type BatchCandidate, type BatchLimits, fitsOneRequest, takeBatch } from "../core/batch.ts";
+import { type BatchCandidate, takeBatch } from "../core/batch.ts";
+import { type BatchLimits, fitsOneRequest } from "../core/batch-limits.ts";
 import { MAX_MEMBERS } from "../core/max-members.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import type { WireId } from "../core/server-ids.ts";

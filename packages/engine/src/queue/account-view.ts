@@ -95,28 +95,9 @@ export class AccountView {
     return this.#join(await this.#reader.store.readStates(query));
   }
 
-  /** All of its group that are still in the queue, in order, itself included; of one without a group only itself. */
-  async membersOf(operation: QueuedOperation): Promise<readonly QueuedOperation[]> {
-    const { groupPlace } = operation.content;
-    if (groupPlace === undefined) return [operation];
-    const first = operation.seq - groupPlace.index;
-    const members = await this.bySeq(Array.from({ length: groupPlace.size }, (_, index) => (first + index) as Seq));
-    return members.filter((member) => !isTombstone(member));
-  }
-
-  /** What holds the entity back when `except` does not any more: an operation of its own, or what one of them waits for. */
-  async holdOn(entityTag: EntityTag, except: Seq): Promise<Seq | undefined> {
-    let found = await this.holderOf(entityTag, except);
-    for (let after: Seq | 0 = 0; ; ) {
-      const query = { account: this.account, entityTag, phases: ["blocked"], after, limit: HOLDERS_AT_ONCE } as const;
-      const rows: readonly StateRow[] = await this.#reader.store.readStates(query);
-      for (const { blockedBy } of rows) {
-        if (blockedBy !== 0 && blockedBy !== except && blockedBy < (found ?? Number.POSITIVE_INFINITY)) found = blockedBy;
-      }
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < HOLDERS_AT_ONCE) return found;
-      after = last.seq;
-    }
+  /** Operations of an entity that wait for another one, in order. */
+  async blockedOn(entityTag: EntityTag, after: Seq | 0, limit: number): Promise<readonly QueuedOperation[]> {
+    return this.#join(await this.#reader.store.readStates({ account: this.account, entityTag, phases: ["blocked"], after, limit }));
   }
 
   /** The first operation that holds the entity back, `except` aside. */
