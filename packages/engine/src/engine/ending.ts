@@ -17,6 +17,8 @@ import { sentDocument } from "./rendering.ts";
 
 const NOTHING = { moves: [], failed: false, batch: "keep", breaker: "none" } as const satisfies Settlement;
 
+const UNKNOWN: End = { kind: "end", event: "park", code: "OUTCOME_UNKNOWN" };
+
 interface Found {
   readonly end: End;
   /** The ledger's own result. */
@@ -149,8 +151,7 @@ export class Ending {
     const look = lookOf(exchange);
     if (look === undefined) {
       const finding = findingOfExchange(exchange);
-      // It may not be read, now or later: a person decides without it.
-      if (finding.step === "fail" || finding.step === "reconcile") return settlement;
+      if (isRefused(finding)) return settlement;
       const unanswered = this.#settlement(record, { end: { kind: "origin_failing" }, finding }, strain);
       return { ...unanswered, moves: settlement.moves.slice(0, at) };
     }
@@ -229,11 +230,13 @@ export class Ending {
   async #look(errand: Errand, record: SendableRecord): Promise<Found> {
     const { content } = record.operation;
     const path = documentPath(this.#context.settings.registry, record);
-    if (path === undefined) return { end: { kind: "end", event: "park", code: "OUTCOME_UNKNOWN" } };
+    if (path === undefined) return { end: UNKNOWN };
     const exchange = await this.#origin.get(errand, path);
     const look = lookOf(exchange);
     const end = endByLook(content.type, sentDocument(content), look);
-    return look === undefined ? { end, finding: findingOfExchange(exchange) } : { end, ...withCurrent(currentOf(look, exchange, record)) };
+    if (look !== undefined) return { end, ...withCurrent(currentOf(look, exchange, record)) };
+    const finding = findingOfExchange(exchange);
+    return isRefused(finding) ? { end: UNKNOWN } : { end, finding };
   }
 
   #settlement(record: SendableRecord, found: Found, strain: Strain, refusal?: OperationVerdict): Settlement {
@@ -261,6 +264,11 @@ export class Ending {
 function isNotApplied({ end, verdict }: Found, question: Question): boolean {
   if (end.kind !== "end" || verdict !== undefined) return false;
   return end.event === "reject" || (end.event === "park" && question === "get_compare");
+}
+
+/** It may not be read, now or later: a person decides without it. */
+function isRefused({ step }: Finding): boolean {
+  return step === "fail" || step === "reconcile";
 }
 
 function withCurrent(current: CurrentState | undefined): { readonly current?: CurrentState } {
