@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { operationsIn } from "../testing/tiny-backend.ts";
+import { tappedStore } from "../testing/tapped-store.ts";
 import { type TestSession, TestWorld } from "../testing/test-world.ts";
 import { defineEntity } from "./definitions.ts";
 import type { EntityView, ListedEntity } from "./live-view.ts";
@@ -247,6 +248,36 @@ describe("A5 another account or another tenant, while work waits and requests ar
       expect(operationsIn(request).every(({ entity_id }) => entity_id.startsWith(isOthers ? "b" : "a"))).toBe(true);
     }
     expect(changes.filter((change) => change !== "refreshed")).toEqual(["signed_in", "signed_in"]);
+  });
+
+  test("there and back, while the disk is slow to make a place for the other: what is written belongs to who is there", async () => {
+    let makeRoom: (() => void) | undefined;
+    let isSlow = false;
+    const store = tappedStore(world.store, {
+      commit: async () => {
+        if (!isSlow) return;
+        isSlow = false;
+        await new Promise<void>((resolve) => {
+          makeRoom = resolve;
+        });
+      },
+    });
+    const engine = await open({ store, autoStart: false });
+    isSlow = true;
+    world.session = bob;
+    const there = engine.auth.refresh();
+    await world.advance(10);
+    world.session = ada;
+    // The app asks for a token again before the first answer was dealt with.
+    engine.start();
+    await world.advance(10);
+    makeRoom?.();
+    await world.run(there);
+    await world.advance(100);
+    await world.enqueue(engine, ["CREATE a1"]);
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await engine.status()).toMatchObject({ account: ada.account, enqueued: 1, succeeded: 1 });
+    expect(world.transport.to(OPS).every(({ headers }) => headers.Authorization === "Bearer ada-home")).toBe(true);
   });
 
   test("signed out: who looks sees nothing any more, is told so once, and sees it again after signing in", async () => {

@@ -62,6 +62,31 @@ describe("the keeper", () => {
     expect([await nobody.current(), await nobody.refresh(), nobody.last]).toEqual([null, null, null]);
   });
 
+  test("A5 an answer that is late tells who was there, not who is; a new token of the same account counts", async () => {
+    const answers: ((session: { account: typeof account; token: string } | null) => void)[] = [];
+    const own = keeper(
+      () =>
+        new Promise((resolve) => {
+          answers.push(resolve);
+        }),
+    );
+    const bob = { account: { space: "home", principal: "bob" }, token: "bob" };
+    const [early, late] = [own.refresh(), own.current()];
+    await world.advance(1);
+    answers[1]?.(bob);
+    expect(await world.run(late)).toBe(bob);
+    answers[0]?.({ account, token: "ada" });
+    expect(await world.run(early)).toBe(bob);
+    expect(own.last).toBe(bob);
+    const [renewing, asking] = [own.refresh(), own.current()];
+    await world.advance(1);
+    answers[3]?.(bob);
+    await world.run(asking);
+    answers[2]?.({ ...bob, token: "renewed" });
+    expect((await world.run(renewing))?.token).toBe("renewed");
+    expect(own.last?.token).toBe("renewed");
+  });
+
   test("R4 a session function that hangs is given up after 30 s", async () => {
     const own = keeper(() => new Promise(() => {}));
     await expect(world.run(own.current(), 31_000)).rejects.toMatchObject({ code: "AUTH_REQUIRED", retryable: true });

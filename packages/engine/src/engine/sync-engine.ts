@@ -99,7 +99,10 @@ export class SyncEngine {
     this.quarantine = { list: (page) => this.failed.list(page, ["quarantined"]) };
     const refresh = async (): Promise<void> => {
       const session = await this.#sessions.refresh();
-      if (session !== null) await this.#liftPause(({ reason }) => reason === "auth_required");
+      if (session !== null) {
+        const renewed = context.queue.accountTag(session.account);
+        await this.#liftPause(({ reason }) => reason === "auth_required", "person", renewed);
+      }
       this.#processing.wake();
     };
     this.auth = accountsOver(
@@ -313,8 +316,12 @@ export class SyncEngine {
     this.#processing.wake();
   }
 
-  async #liftPause(isMeant: (pause: Pause) => boolean, who: "person" | "restart" = "person"): Promise<void> {
-    const lifted = await liftPause(this.#context, this.#currentAccount(), isMeant, who);
+  async #liftPause(
+    isMeant: (pause: Pause) => boolean,
+    who: "person" | "restart" = "person",
+    account: AccountTag = this.#currentAccount(),
+  ): Promise<void> {
+    const lifted = await liftPause(this.#context, account, isMeant, who);
     if (lifted !== undefined) this.#processing.releaseBrake(who === "restart" && lifted.reason === "mass_rejection");
   }
 
