@@ -87,6 +87,27 @@ describe("the keeper", () => {
     expect(own.last?.token).toBe("renewed");
   });
 
+  test("A5 who is there is told one after the other: a slow disk for one is not overtaken, and the last word counts", async () => {
+    const bob = { account: { space: "home", principal: "bob" }, token: "bob" };
+    let now: typeof bob = bob;
+    const own = keeper(() => now);
+    const told: string[] = [];
+    let isFirst = true;
+    own.onSession = async (session) => {
+      if (isFirst) {
+        isFirst = false;
+        await new Promise<void>((resolve) => world.clock.schedule(100, resolve));
+      }
+      told.push(session?.account.principal ?? "nobody");
+    };
+    const there = own.refresh();
+    await world.advance(10);
+    now = { account, token: "ada" };
+    const back = own.current();
+    await world.run(Promise.all([there, back]));
+    expect(told).toEqual(["bob", "ada"]);
+  });
+
   test("R4 a session function that hangs is given up after 30 s", async () => {
     const own = keeper(() => new Promise(() => {}));
     await expect(world.run(own.current(), 31_000)).rejects.toMatchObject({ code: "AUTH_REQUIRED", retryable: true });
