@@ -141,6 +141,28 @@ describe("Q1 A5 before somebody signs out", () => {
     expect(await engine.status()).toMatchObject({ cancelled: 2, sealed: 0, conserved: true });
   });
 
+  test("X1 discard: one of which nobody could say what became of it goes out once more for its marker, and ends as the server says", async () => {
+    const engine = await open();
+    world.transport.next(OPS, "silence");
+    await world.enqueue(engine, ["UPDATE a", "UPDATE b"]);
+    await world.run(engine.stop());
+    // It waited longer than the ledger remembers.
+    world.backend.knownSince = new Date(world.now + 200 * 86_400_000).toISOString();
+    await world.advance(100 * 86_400_000);
+    engine.start();
+    await world.drain(engine);
+    const [first, ...others] = await engine.failed.list();
+    expect([first?.code, others.length]).toEqual(["OUTCOME_UNKNOWN", 1]);
+    expect(await world.run(engine.auth.leave({ waiting: "discard" }))).toMatchObject({
+      left: true,
+      remaining: { parked: 0, sealed: 2 },
+      discarded: 0,
+    });
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(world.backend.appliedIds).toEqual([]);
+    expect(await engine.status()).toMatchObject({ cancelled: 2, failed: 0, conserved: true });
+  });
+
   test("Q7 discard: a long queue goes in pages; a crash in the middle leaves nothing paused, and it can be said again", async () => {
     const engine = await open({ autoStart: false });
     await world.enqueue(
