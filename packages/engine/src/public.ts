@@ -14,7 +14,8 @@ export {
   type RequestTemplate,
   type StandardSchema,
 } from "./engine/definitions.ts";
-export type { Accounts, LeaveOptions, LeaveResult, Waiting } from "./engine/accounts.ts";
+export type { Accounts, LeaveOptions, LeaveResult } from "./engine/accounts.ts";
+export type { Waiting } from "./engine/left-behind.ts";
 export type { ConflictedField, ConflictedOperation, Resolution, ServerDocument } from "./engine/conflicts.ts";
 export type { SyncEvent, SyncEventType } from "./engine/events.ts";
 export type { Dependency } from "./engine/dependencies.ts";

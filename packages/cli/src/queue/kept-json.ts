@@ -19,6 +19,13 @@ export function keptJson(
     changed_at: operation.changedAt,
     idempotency_key: operation.key,
     trace_id: operation.traceId,
+    // Names of fields are the app's; what a person gave as a reason may name somebody.
+    overtaken: typeof operation.overtaken === "object" ? (operation.overtaken?.map(redactPii) ?? null) : operation.overtaken,
+    history: operation.history.map(({ at, event, key }) => ({
+      at: new Date(at).toISOString(),
+      event: redactPii(event),
+      ...(key === undefined ? {} : { idempotency_key: key }),
+    })),
     ...(includePayload ? { payload: redactPayload(operation.payload) } : {}),
   };
 }

@@ -9,7 +9,7 @@ export interface Sides {
 }
 /** undefined: the field goes. Pure; one that throws leaves the field to a person. */
 export type CustomPolicy = (sides: Sides) => Json | undefined;
-/** Who wins where both sides changed a field to different values. `last-write-wins` compares when the edit was made with `updatedAt`. */
+/** Who wins where both sides changed a field to different values. `last-write-wins` compares when the edit was made with `updated_at`, or `updatedAt`. */
 export type FieldPolicy = "client-wins" | "server-wins" | "last-write-wins" | "ask" | CustomPolicy;
 
 /** How a field merges. `set`: a list without order or repeats. `increment`: a number that both sides add to. */
@@ -42,7 +42,7 @@ const POLICIES: ReadonlySet<unknown> = new Set<FieldPolicy>(["client-wins", "ser
 /** Names through which a document could reach the objects of the program. */
 const FORBIDDEN: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 /** The server's: an edit of one never leaves the device by a merge. */
-const SERVER_OWNED: ReadonlySet<string> = new Set(["id", "version", "createdAt", "updatedAt"]);
+const SERVER_OWNED: ReadonlySet<string> = new Set(["id", "version", "createdAt", "updatedAt", "created_at", "updated_at"]);
 
 /** Whether a merge may write a member of this name. `depth` 0: of the document itself. */
 export function isMergeable(name: string, depth: number): boolean {

@@ -45,9 +45,11 @@ describe("an edit that waits, on what others have written since", () => {
   });
   test("O2 the last write wins by what the document says of its own time", () => {
     const last = { policy: "last-write-wins" } as const;
-    const theirs = { name: "theirs", updatedAt: "2024-01-01T00:00:00.000Z" };
     const mine = update({ name: "mine" }, { name: "was" }, last);
-    expect(fold(theirs, [mine]).value).toMatchObject({ name: "theirs" });
+    for (const name of ["updatedAt", "updated_at"]) {
+      const theirs = { name: "theirs", [name]: "2024-01-01T00:00:00.000Z" };
+      expect(fold(theirs, [mine]).value).toMatchObject({ name: "theirs" });
+    }
     expect(fold({ name: "theirs" }, [mine]).value).toMatchObject({ name: "mine" });
   });
   test("O2 of one of which nobody knows what its user saw, its fields replace", () => {

@@ -1,8 +1,8 @@
-import { isJsonObject, type Json, type JsonObject, parseIso } from "@guardian-sync/protocol";
+import { isJsonObject, type Json, type JsonObject } from "@guardian-sync/protocol";
 import { type Apply, applied } from "./apply.ts";
 import type { FieldRules } from "./field-rules.ts";
 import type { State } from "./lifecycle.ts";
-import { mergePatch } from "./merge.ts";
+import { mergePatch, modifiedAt } from "./merge.ts";
 
 /** How far what is shown is from what the server holds. The worst of its operations decides. */
 export type SyncState = "synced" | "pending" | "failed" | "conflict";
@@ -107,9 +107,7 @@ function effect(value: JsonObject | null, operation: LiveOperation): JsonObject 
 /** As the server will hold it once it is merged, so that nothing jumps then. Of what a person has to decide, mine is shown. */
 function mergedOnto(theirs: JsonObject, mine: JsonObject, merge: MergeFacts | undefined): JsonObject {
   if (merge === undefined) return mine;
-  const { updatedAt } = theirs;
-  const theirsAt = (typeof updatedAt === "string" ? parseIso(updatedAt) : undefined) ?? Number.NaN;
-  const { patch, conflicts } = mergePatch({ ...merge, mine, theirs, theirsAt });
+  const { patch, conflicts } = mergePatch({ ...merge, mine, theirs, theirsAt: modifiedAt(theirs) });
   if (conflicts.length === 0) return patch;
   const isAsked = (name: string): boolean =>
     conflicts.some(({ path }) => path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`));

@@ -1,4 +1,4 @@
-import { canonicalJson, isJsonObject, type Json, type JsonObject } from "@guardian-sync/protocol";
+import { canonicalJson, isJsonObject, type Json, type JsonObject, parseIso } from "@guardian-sync/protocol";
 import { checkPayload } from "./payload.ts";
 import { type FieldPolicy, type FieldRule, type FieldRules, isMergeable, type Sides } from "./field-rules.ts";
 
@@ -56,6 +56,12 @@ export function mergePatch({ before, mine, theirs, rules, mineAt, theirsAt }: Me
   }
   const { conflicts, faults } = walk;
   return faults.length === 0 ? { patch, conflicts } : { patch, conflicts, faults };
+}
+
+/** When the server's document says that it was changed last, epoch ms; NaN: it does not say. */
+export function modifiedAt(document: JsonObject | null): number {
+  const text = document?.updated_at ?? document?.updatedAt;
+  return (typeof text === "string" ? parseIso(text) : undefined) ?? Number.NaN;
 }
 
 /** The member as it shall be. undefined: it is not there. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { operationsIn } from "../testing/tiny-backend.ts";
+import { tappedStore } from "../testing/tapped-store.ts";
 import { type TestSession, TestWorld } from "../testing/test-world.ts";
 import { defineEntity } from "./definitions.ts";
 import type { EntityView, ListedEntity } from "./live-view.ts";
@@ -140,6 +141,28 @@ describe("Q1 A5 before somebody signs out", () => {
     expect(await engine.status()).toMatchObject({ cancelled: 2, sealed: 0, conserved: true });
   });
 
+  test("X1 discard: one of which nobody could say what became of it goes out once more for its marker, and ends as the server says", async () => {
+    const engine = await open();
+    world.transport.next(OPS, "silence");
+    await world.enqueue(engine, ["UPDATE a", "UPDATE b"]);
+    await world.run(engine.stop());
+    // It waited longer than the ledger remembers.
+    world.backend.knownSince = new Date(world.now + 200 * 86_400_000).toISOString();
+    await world.advance(100 * 86_400_000);
+    engine.start();
+    await world.drain(engine);
+    const [first, ...others] = await engine.failed.list();
+    expect([first?.code, others.length]).toEqual(["OUTCOME_UNKNOWN", 1]);
+    expect(await world.run(engine.auth.leave({ waiting: "discard" }))).toMatchObject({
+      left: true,
+      remaining: { parked: 0, sealed: 2 },
+      discarded: 0,
+    });
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(world.backend.appliedIds).toEqual([]);
+    expect(await engine.status()).toMatchObject({ cancelled: 2, failed: 0, conserved: true });
+  });
+
   test("Q7 discard: a long queue goes in pages; a crash in the middle leaves nothing paused, and it can be said again", async () => {
     const engine = await open({ autoStart: false });
     await world.enqueue(
@@ -247,6 +270,36 @@ describe("A5 another account or another tenant, while work waits and requests ar
       expect(operationsIn(request).every(({ entity_id }) => entity_id.startsWith(isOthers ? "b" : "a"))).toBe(true);
     }
     expect(changes.filter((change) => change !== "refreshed")).toEqual(["signed_in", "signed_in"]);
+  });
+
+  test("there and back, while the disk is slow to make a place for the other: what is written belongs to who is there", async () => {
+    let makeRoom: (() => void) | undefined;
+    let isSlow = false;
+    const store = tappedStore(world.store, {
+      commit: async () => {
+        if (!isSlow) return;
+        isSlow = false;
+        await new Promise<void>((resolve) => {
+          makeRoom = resolve;
+        });
+      },
+    });
+    const engine = await open({ store, autoStart: false });
+    isSlow = true;
+    world.session = bob;
+    const there = engine.auth.refresh();
+    await world.advance(10);
+    world.session = ada;
+    // The app asks for a token again before the first answer was dealt with.
+    engine.start();
+    await world.advance(10);
+    makeRoom?.();
+    await world.run(there);
+    await world.advance(100);
+    await world.enqueue(engine, ["CREATE a1"]);
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await engine.status()).toMatchObject({ account: ada.account, enqueued: 1, succeeded: 1 });
+    expect(world.transport.to(OPS).every(({ headers }) => headers.Authorization === "Bearer ada-home")).toBe(true);
   });
 
   test("signed out: who looks sees nothing any more, is told so once, and sees it again after signing in", async () => {

@@ -19,7 +19,7 @@ import { sentDocument } from "./rendering.ts";
 
 const NOTHING = { moves: [], failed: false, batch: "keep", breaker: "none" } as const satisfies Settlement;
 
-const UNKNOWN_OUTCOME: End = { kind: "end", event: "park", code: "OUTCOME_UNKNOWN" };
+const UNKNOWN: End = { kind: "end", event: "park", code: "OUTCOME_UNKNOWN" };
 
 interface Found {
   readonly end: End;
@@ -160,8 +160,7 @@ export class Ending {
     const look = lookOf(exchange);
     if (look === undefined) {
       const finding = findingOfExchange(exchange);
-      // It may not be read, now or later: a person decides without it.
-      if (finding.step === "fail" || finding.step === "reconcile") return settlement;
+      if (isRefused(finding)) return settlement;
       const unanswered = this.#settlement(record, { end: { kind: "origin_failing" }, finding }, strain);
       return { ...unanswered, moves: settlement.moves.slice(0, at) };
     }
@@ -241,24 +240,29 @@ export class Ending {
     const { content } = record.operation;
     if (isNamedByAnswer(this.#context.settings.registry, record)) {
       const existing = await this.#lookForExisting(errand, record);
-      return existing === "absent" ? { end: UNKNOWN_OUTCOME } : existing;
+      return existing === "absent" ? { end: UNKNOWN } : existing;
     }
     const path = documentPath(this.#context.settings.registry, record);
-    if (path === undefined) return { end: UNKNOWN_OUTCOME };
+    if (path === undefined) return { end: UNKNOWN };
     const exchange = await this.#origin.get(errand, path);
     const look = lookOf(exchange);
     const end = endByLook(content.type, sentDocument(content), look);
-    return look === undefined ? { end, finding: findingOfExchange(exchange) } : { end, ...withCurrent(currentOf(look, exchange, record)) };
+    if (look !== undefined) return { end, ...withCurrent(currentOf(look, exchange, record)) };
+    const finding = findingOfExchange(exchange);
+    return isRefused(finding) ? { end: UNKNOWN } : { end, finding };
   }
 
   /** By its own id it cannot be asked for: whether what it makes is there. */
   async #lookForExisting(errand: Errand, record: SendableRecord): Promise<Found | "absent"> {
     const { registry } = this.#context.settings;
     const path = existingPath(registry, record);
-    if (path === undefined) return { end: UNKNOWN_OUTCOME };
+    if (path === undefined) return { end: UNKNOWN };
     const exchange = await this.#origin.get(errand, path);
     const look = lookOf(exchange);
-    if (look === undefined) return { end: { kind: "origin_failing" }, finding: findingOfExchange(exchange) };
+    if (look === undefined) {
+      const finding = findingOfExchange(exchange);
+      return isRefused(finding) ? { end: UNKNOWN } : { end: { kind: "origin_failing" }, finding };
+    }
     const { content } = record.operation;
     const member = registry.entities.get(content.entityType)?.idMember ?? "id";
     const serverId = look.kind === "gone" ? undefined : foundAmong(look.document, sentDocument(content), member);
@@ -292,6 +296,11 @@ export class Ending {
 function isNotApplied({ end, verdict }: Found, question: Question): boolean {
   if (end.kind !== "end" || verdict !== undefined) return false;
   return end.event === "reject" || (end.event === "park" && question === "get_compare");
+}
+
+/** It may not be read, now or later: a person decides without it. */
+function isRefused({ step }: Finding): boolean {
+  return step === "fail" || step === "reconcile";
 }
 
 function withCurrent(current: CurrentState | undefined): { readonly current?: CurrentState } {

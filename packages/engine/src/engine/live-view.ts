@@ -427,7 +427,12 @@ export class LiveView {
       if (seq === undefined || account === undefined) return;
       const known = this.#broken.get(id);
       this.#broken.set(id, isWaiting);
-      if (known === undefined || (isWaiting && !known)) this.onBroken({ account, seq, type, isWaiting, error: errors.get(index) });
+      if (known !== undefined && (known || !isWaiting)) return;
+      try {
+        this.onBroken({ account, seq, type, isWaiting, error: errors.get(index) });
+      } catch (error) {
+        this.#report(error);
+      }
     });
   }
 

@@ -144,7 +144,11 @@ describe("Q1 one that cannot be converted", () => {
       dimSecond({ input: undefined as never, migrate: (() => Promise.resolve({})) as never }),
       /must be plain JSON/,
     ],
-    ["a migrate to what its schema refuses", dimSecond({ migrate: () => ({ id: "a" }) as never }), /is not valid \("level.value"\)/],
+    [
+      "a migrate to what its schema refuses",
+      dimSecond({ migrate: () => ({ id: "a" }) as never }),
+      /is not valid \(invalid, "level.value"\)/,
+    ],
     [
       "a migrate to what is no JSON",
       dimSecond({ input: undefined as never, migrate: () => ({ at: Number.NaN }) as never }),

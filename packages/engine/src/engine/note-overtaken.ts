@@ -1,8 +1,13 @@
 import { addOvertaken, fieldsSetBy, type Overtaken } from "../core/overtaken.ts";
-import type { EntityTag } from "../ports/index.ts";
+import type { EntityTag, Phase } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { QueuedOperation } from "../queue/records.ts";
+
+/** Where a person may try it again. */
+const KEPT: readonly Phase[] = ["failed", "parked", "archived"];
+/** So many of them are read at once and looked through; of more, the first of each entity. */
+const AT_ONCE = 100;
 
 /**
  * Writes down, with earlier operations of the same entities that a person may try again, which of their fields were set since. What may
@@ -13,7 +18,9 @@ export async function noteOvertaken(view: AccountView, change: ChangeSet, applie
   if (failed + parked + archived === 0 || applied.length === 0) return;
   const by = new Map<EntityTag, QueuedOperation[]>();
   for (const operation of applied) by.set(operation.entityTag, [...(by.get(operation.entityTag) ?? []), operation]);
-  for (const kept of await view.keptOf([...by.keys()], failed + parked + archived)) {
+  const isMany = failed + parked + archived > AT_ONCE;
+  const queries = isMany ? [...by.keys()].map((tag) => view.inPhase(KEPT, 0, AT_ONCE, tag)) : [view.inPhase(KEPT, 0, AT_ONCE)];
+  for (const kept of (await Promise.all(queries)).flat()) {
     if (kept.row?.packId) continue;
     const later = (by.get(kept.entityTag) ?? []).filter(({ seq }) => seq > kept.seq);
     const before = kept.detail.overtaken;

@@ -13,7 +13,7 @@ import { exportedStatus, pendingOpOf } from "./exported.ts";
 import { FailedList } from "./failed.ts";
 import { forceReleaseLock } from "./lock-release.ts";
 import { liftPause, type Pause, putPause } from "./standing-pause.ts";
-import { oldestPendingAgeMs } from "./status.ts";
+import { oldestPendingAgeMs } from "./left-behind.ts";
 
 /** One account of a queue file, as an operator sees it. */
 export interface QueueStatus {

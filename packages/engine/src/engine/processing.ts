@@ -3,9 +3,9 @@ import { rebuildIndex, type RebuildReport } from "../queue/rebuild.ts";
 import { cancelOperation } from "./cancel.ts";
 import { ConflictList } from "./conflicts.ts";
 import type { EngineContext } from "./context.ts";
-import { discardAll } from "./discarding.ts";
 import { FailedList } from "./failed.ts";
 import { parkBroken } from "./park-broken.ts";
+import { Leaving, type LeavingParts } from "./leaving.ts";
 import { LockKeeper } from "./lock-keeper.ts";
 import { Processor } from "./processor.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
@@ -14,6 +14,7 @@ export interface ProcessingParts {
   readonly sessions: SessionKeeper;
   /** Who is signed in. @throws SyncError `NO_ACCOUNT` when nobody is. */
   readonly account: () => AccountTag;
+  readonly drain: LeavingParts["drain"];
 }
 
 /**
@@ -25,35 +26,21 @@ export class Processing {
   readonly processor: Processor;
   readonly failed: FailedList;
   readonly conflicts: ConflictList;
+  readonly leaving: Leaving;
   readonly #context: EngineContext;
 
-  constructor(context: EngineContext, { sessions, account }: ProcessingParts) {
+  constructor(context: EngineContext, { sessions, account, drain }: ProcessingParts) {
     this.#context = context;
     this.lock = new LockKeeper(context);
     this.processor = new Processor(context, sessions, this.lock);
     this.failed = new FailedList(context, account, () => this.processor.wake());
     this.conflicts = new ConflictList(context, account, () => this.processor.wake());
+    this.leaving = new Leaving(context, { account, drain, wake: () => this.processor.wake() });
   }
 
   /** See `Operation.cancel`. */
   cancel(account: AccountTag, id: string, reason: string): Promise<boolean> {
     return cancelOperation(this.#context, account, id, reason);
-  }
-
-  /** See `discardAll`. `account`: whoever is signed in. */
-  async discardAll(account: AccountTag, reason: string): Promise<number> {
-    const discarded = await discardAll(
-      this.#context,
-      account,
-      new FailedList(
-        this.#context,
-        () => account,
-        () => undefined,
-      ),
-      reason,
-    );
-    this.processor.wake();
-    return discarded;
   }
 
   /** See `parkBroken`. */

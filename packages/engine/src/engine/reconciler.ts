@@ -3,7 +3,7 @@ import type { OperationVerdict } from "../core/answer.ts";
 import { type Apply, frozen } from "../core/apply.ts";
 import { retryDelayMs } from "../core/backoff.ts";
 import { faceOf, restRequest } from "../core/render.ts";
-import type { Fault } from "../core/merge.ts";
+import { type Fault, modifiedAt } from "../core/merge.ts";
 import { reconcile, type ReconcileInput, type Reconciliation } from "../core/reconcile.ts";
 import type { Settlement } from "../core/settlement.ts";
 import type { Edit } from "../format/index.ts";
@@ -76,7 +76,7 @@ export class Reconciler {
     const now = currentInput(registry, operation.content);
     // Where no rule was declared, somebody who said which version they saw wants to hear that it has changed.
     if (current === undefined || (type !== "CREATE" && !registry.merges(entityType))) return undefined;
-    const { client_version: sent, last_modified_at: modifiedAt = current.data?.updatedAt } = details ?? {};
+    const { client_version: sent, last_modified_at: changedAt } = details ?? {};
     // A route took the condition that went with it, and says no more of it.
     const own =
       faceOf(text) === "rest" ? parseEtag(restRequest(text).ifMatch) : base !== undefined && "version" in base ? base.version : undefined;
@@ -90,7 +90,7 @@ export class Reconciler {
       // Our server says what it took the condition for: it is restamped when it is sealed.
       sentVersion: typeof sent === "number" ? sent : sent === null ? undefined : own,
       current: { version: current.version, data: current.data },
-      theirsAt: (typeof modifiedAt === "string" ? parseIso(modifiedAt) : undefined) ?? Number.NaN,
+      theirsAt: (typeof changedAt === "string" ? parseIso(changedAt) : undefined) ?? modifiedAt(current.data),
       rules: registry.rulesOf(entityType),
       onChanged: registry.entities.get(entityType)?.onChanged ?? "delete-wins",
       // What is stored keeps the version that wrote it: it is converted wherever it is used.

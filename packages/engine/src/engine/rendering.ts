@@ -6,7 +6,7 @@ import { collectionRoute, renderRoute, type Route } from "../core/route.ts";
 import type { OperationContent } from "../format/index.ts";
 import type { EntityRow } from "../ports/index.ts";
 import { currentKey, type QueuedOperation } from "../queue/records.ts";
-import { currentInput } from "./current-input.ts";
+import { currentInput, type Unusable } from "./current-input.ts";
 import { type OperationDefinition, PLAIN_TYPES, type PlainType, type Registry } from "./definitions.ts";
 
 export type Rendered =
@@ -46,7 +46,25 @@ export function whyUnknown(
     return `nothing says where a ${type} of "${entityType}" goes; register its entity with a collection`;
   }
   const current = currentInput(registry, content);
-  return current.ok ? undefined : current.problem;
+  return current.ok ? undefined : unusableText(registry, content, current);
+}
+
+function unusableText(registry: Registry, { type, version }: OperationContent, unusable: Unusable): string {
+  const named = `operation "${type}" version ${version}`;
+  if (unusable.why === "unregistered") return `${named} is not registered; register it and it goes on by itself`;
+  const ours = `${named} cannot be read by version ${registry.operations.get(type)?.version}, which this app has`;
+  switch (unusable.why) {
+    case "newer":
+      return `${ours}; a newer app wrote it, and with that one it goes on by itself`;
+    case "no_migrate":
+      return `${ours}; give its definition a migrate, and it goes on by itself`;
+    case "invalid":
+      return `${ours}: what migrate made of it ${unusable.what}; with a migrate that can convert it, it goes on by itself`;
+    case "threw":
+      return `${ours}: converting it threw ${unusable.what}; with a migrate that can, it goes on by itself`;
+    default:
+      return unusable satisfies never;
+  }
 }
 
 /** Fixes method, path, body and conditions of an operation. Happens once, when it is sealed. */
@@ -61,7 +79,7 @@ export function renderFor(registry: Registry, operation: QueuedOperation, contex
     });
   }
   const current = currentInput(registry, content);
-  if (!current.ok) return { ok: false, code: "UNKNOWN_TYPE", problem: current.problem };
+  if (!current.ok) return { ok: false, code: "UNKNOWN_TYPE", problem: unusableText(registry, content, current) };
   const { input, patch } = current;
   const definition = current.definition as OperationDefinition;
   let request: ReturnType<NonNullable<typeof definition.request>> | undefined;

@@ -169,3 +169,32 @@ test("X4 a collection that wants conditions: what had none is merged onto what i
   expect(world.transport.to(NOTE).at(-1)?.headers["If-Match"]).toBe('"v1"');
   expect(world.transport.to(HELLO).length).toBeGreaterThan(0);
 });
+
+describe("X8 a document that may not be read says nothing about an operation that may have been applied", () => {
+  const isAt =
+    (wanted: string) =>
+    ({ method, path }: { readonly method: string; readonly path: string }) =>
+      method === wanted && path === NOTE;
+
+  test("its tries are used up: its outcome is unknown, a person decides, and the queue goes on", async () => {
+    const engine = await open(1);
+    rest.put("n", { id: "n" });
+    world.transport.always(isAt("PATCH"), answered(500, { message: "broken" }));
+    world.transport.always(isAt("GET"), answered(405, { message: "not here" }));
+    await update(engine, { tags: ["mine"] });
+    await world.run(engine.enqueue({ type: "CREATE", entityType: "note", entityId: "m", payload: { id: "m" } }));
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(await engine.failed.list()).toMatchObject([{ state: "parked", code: "OUTCOME_UNKNOWN" }]);
+    expect(await engine.status()).toMatchObject({ failed: 1, succeeded: 1, conserved: true });
+  });
+
+  test("a conflict after an earlier send: a person decides", async () => {
+    const { engine } = await apart(1, { title: "theirs", tags: ["theirs"] });
+    world.transport.next(isAt("PATCH"), failed("reset"));
+    world.transport.always(isAt("GET"), answered(403, { code: "FORBIDDEN", message: "no" }));
+    await update(engine, { tags: ["x", "mine"] });
+    await world.drain(engine);
+    expect(await engine.conflicts.list()).toMatchObject([{ code: "PRECONDITION_FAILED", server: { version: 1 } }]);
+    expect(await engine.status()).toMatchObject({ conflict: 1, conserved: true });
+  });
+});

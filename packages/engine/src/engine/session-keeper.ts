@@ -1,5 +1,5 @@
 import { SyncError } from "@guardian-sync/protocol";
-import { isExpiring, type Session } from "../core/session.ts";
+import { isExpiring, sameAccount, type Session } from "../core/session.ts";
 import type { Clock } from "../ports/index.ts";
 import { withDeadline } from "./deadline.ts";
 
@@ -13,6 +13,10 @@ export class SessionKeeper {
   readonly #clock: Clock;
   #current: Session | null = null;
   #refresh: Promise<Session | null> | null = null;
+  /** How often the app was asked, and the last of these questions that was answered. */
+  #asked = 0;
+  #heard = 0;
+  #told: Promise<void> = Promise.resolve();
   /** Told after each forced refresh: for `auth_refresh_total`. */
   onRefreshed: (() => void) | undefined;
   /** Told who is signed in, each time the app says so, before anybody acts on it. */
@@ -49,6 +53,8 @@ export class SessionKeeper {
   }
 
   async #ask(force: boolean): Promise<Session | null> {
+    this.#asked += 1;
+    const turn = this.#asked;
     const session = await withDeadline(
       this.#clock,
       SESSION_DEADLINE_MS,
@@ -59,10 +65,20 @@ export class SessionKeeper {
         }),
     );
     if (session !== null) checkSession(session);
+    // Asked before somebody else signed in, and answered after: it tells who was there, not who is.
+    if (turn < this.#heard && !isSame(session, this.#current)) return this.#current;
+    this.#heard = Math.max(this.#heard, turn);
     this.#current = session;
-    await this.onSession?.(session);
+    // One after the other, and always of who is there by then: what is still being told of the former one changes nothing any more.
+    const told = this.#told.then(() => this.onSession?.(this.#current));
+    this.#told = told.catch(() => undefined);
+    await told;
     return session;
   }
+}
+
+function isSame(a: Session | null, b: Session | null): boolean {
+  return a === null || b === null ? a === b : sameAccount(a.account, b.account);
 }
 
 function checkSession(session: Session): void {

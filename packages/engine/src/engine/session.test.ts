@@ -62,6 +62,52 @@ describe("the keeper", () => {
     expect([await nobody.current(), await nobody.refresh(), nobody.last]).toEqual([null, null, null]);
   });
 
+  test("A5 an answer that is late tells who was there, not who is; a new token of the same account counts", async () => {
+    const answers: ((session: { account: typeof account; token: string } | null) => void)[] = [];
+    const own = keeper(
+      () =>
+        new Promise((resolve) => {
+          answers.push(resolve);
+        }),
+    );
+    const bob = { account: { space: "home", principal: "bob" }, token: "bob" };
+    const [early, late] = [own.refresh(), own.current()];
+    await world.advance(1);
+    answers[1]?.(bob);
+    expect(await world.run(late)).toBe(bob);
+    answers[0]?.({ account, token: "ada" });
+    expect(await world.run(early)).toBe(bob);
+    expect(own.last).toBe(bob);
+    const [renewing, asking] = [own.refresh(), own.current()];
+    await world.advance(1);
+    answers[3]?.(bob);
+    await world.run(asking);
+    answers[2]?.({ ...bob, token: "renewed" });
+    expect((await world.run(renewing))?.token).toBe("renewed");
+    expect(own.last?.token).toBe("renewed");
+  });
+
+  test("A5 who is there is told one after the other: a slow disk for one is not overtaken, and the last word counts", async () => {
+    const bob = { account: { space: "home", principal: "bob" }, token: "bob" };
+    let now: typeof bob = bob;
+    const own = keeper(() => now);
+    const told: string[] = [];
+    let isFirst = true;
+    own.onSession = async (session) => {
+      if (isFirst) {
+        isFirst = false;
+        await new Promise<void>((resolve) => world.clock.schedule(100, resolve));
+      }
+      told.push(session?.account.principal ?? "nobody");
+    };
+    const there = own.refresh();
+    await world.advance(10);
+    now = { account, token: "ada" };
+    const back = own.current();
+    await world.run(Promise.all([there, back]));
+    expect(told).toEqual(["bob", "ada"]);
+  });
+
   test("R4 a session function that hangs is given up after 30 s", async () => {
     const own = keeper(() => new Promise(() => {}));
     await expect(world.run(own.current(), 31_000)).rejects.toMatchObject({ code: "AUTH_REQUIRED", retryable: true });

@@ -1,9 +1,10 @@
-import type { CapabilityLevel, EpochMs } from "@guardian-sync/protocol";
+import type { CapabilityLevel } from "@guardian-sync/protocol";
 import { conserved, NO_COUNTS } from "../core/conservation.ts";
-import type { LockRow, Seq } from "../ports/index.ts";
+import type { LockRow } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { EngineContext } from "./context.ts";
 import { nowOf } from "./context.ts";
+import { oldestPendingAgeMs } from "./left-behind.ts";
 import type { ProcessingKeeper } from "./processing-keeper.ts";
 
 export interface EngineStatus {
@@ -72,16 +73,6 @@ export async function statusOf(context: EngineContext, view: AccountView | undef
     clockOffsetMs: view?.detail.clockOffsetMs ?? null,
     isEvictable: (await queue.opened.isEvictable?.()) ?? false,
   };
-}
-
-/** Age of the oldest operation that still waits; null when none does. */
-export async function oldestPendingAgeMs(view: AccountView, now: EpochMs): Promise<number | null> {
-  if (view.row.counts.pending + view.row.counts.sealed === 0) return null;
-  const [kept] = await view.inPhase(["ready", "blocked", "sealed"], 0 as Seq | 0, 1);
-  // What was put in order ahead of its turn stands behind others.
-  const [fresh] = kept !== undefined && kept.seq < view.global.head ? [] : await view.fresh(1);
-  const first = kept === undefined || (fresh !== undefined && fresh.seq < kept.seq) ? fresh : kept;
-  return first === undefined ? null : Math.max(0, now - first.content.createdAt);
 }
 
 function lockOf(row: LockRow | undefined, mine: boolean): EngineStatus["lock"] {

@@ -1,8 +1,8 @@
 import { type JsonObject, type OperationId, SyncError } from "@guardian-sync/protocol";
 import type { Metrics } from "@guardian-sync/telemetry";
 import type { OperationContent } from "../format/index.ts";
-import type { AccountTag, LockRow, Phase } from "../ports/index.ts";
-import { Accounts } from "./accounts.ts";
+import type { AccountTag, LockRow } from "../ports/index.ts";
+import { type Accounts, accountsOver } from "./accounts.ts";
 import type { EngineContext } from "./context.ts";
 import type { EntityDefinition, OperationDefinition } from "./definitions.ts";
 import type { EventOf, SyncEvent, SyncEventType } from "./events.ts";
@@ -84,7 +84,12 @@ export class SyncEngine {
     const onSealed = (count: number): void => {
       this.#pendingGauge = Math.max(0, this.#pendingGauge - count);
     };
-    this.#processing = new ProcessingKeeper(context, { sessions, account: () => this.#currentAccount() }, load, onSealed);
+    this.#processing = new ProcessingKeeper(
+      context,
+      { sessions, account: () => this.#currentAccount(), drain: (options) => this.drain(options) },
+      load,
+      onSealed,
+    );
     const readOn = (): void => this.#viewing.readOn();
     this.#pageLife = new PageLifeKeeper(context.platform.pageLife, { processing: this.#processing, readOn });
     this.#intake = new Intake(context, (ref) => this.#viewing.seen(ref));
@@ -99,18 +104,20 @@ export class SyncEngine {
       resolve: async (id, resolution) => (await this.#processing.needed()).conflicts.resolve(id, resolution),
     };
     this.quarantine = { list: (page) => this.failed.list(page, ["quarantined"]) };
-    this.auth = new Accounts(context, {
-      account: () => this.#currentAccount(),
-      refresh: async () => {
-        const session = await this.#sessions.refresh();
-        if (session !== null) await this.#liftPause(({ reason }) => reason === "auth_required");
-        this.#processing.wake();
-      },
-      drain: (options) => this.drain(options),
-      discard: async (account, reason) => (await this.#processing.needed()).discardAll(account, reason),
-      pending: (after) => this.pending.list({ after, limit: AT_ONCE }),
-      kept: (after) => this.failed.list({ after, limit: AT_ONCE }, STAYING),
-    });
+    const refresh = async (): Promise<void> => {
+      const session = await this.#sessions.refresh();
+      if (session !== null) {
+        const renewed = context.queue.accountTag(session.account);
+        await this.#liftPause(({ reason }) => reason === "auth_required", "person", renewed);
+      }
+      this.#processing.wake();
+    };
+    this.auth = accountsOver(
+      context,
+      () => this.#currentAccount(),
+      refresh,
+      () => this.#processing.needed(),
+    );
     sessions.onRefreshed = () => {
       context.meters.refreshed();
       context.events.emit({ type: "auth", change: "refreshed" });
@@ -346,8 +353,12 @@ export class SyncEngine {
     this.#processing.wake();
   }
 
-  async #liftPause(isMeant: (pause: Pause) => boolean, who: "person" | "restart" = "person"): Promise<void> {
-    const lifted = await liftPause(this.#context, this.#currentAccount(), isMeant, who);
+  async #liftPause(
+    isMeant: (pause: Pause) => boolean,
+    who: "person" | "restart" = "person",
+    account: AccountTag = this.#currentAccount(),
+  ): Promise<void> {
+    const lifted = await liftPause(this.#context, account, isMeant, who);
     if (lifted !== undefined) this.#processing.releaseBrake(who === "restart" && lifted.reason === "mass_rejection");
   }
 
@@ -470,6 +481,3 @@ export class SyncEngine {
 }
 
 const UPKEEP_EVERY_MS = 3_600_000;
-const AT_ONCE = 100;
-/** What a sign-out leaves behind besides what waits. */
-const STAYING: readonly Phase[] = ["failed", "parked", "conflict", "quarantined"];

@@ -29,10 +29,6 @@ const NO_DETAIL: StateDetail = {};
 /** Where an operation may hold its entity back. */
 const HOLDING: readonly Phase[] = ["failed", "parked", "conflict", "quarantined"];
 const HOLDERS_AT_ONCE = 100;
-/** Where a person may try it again. */
-const KEPT: readonly Phase[] = ["failed", "parked", "archived"];
-/** So many of them are read at once and looked through; of more, those of each entity. */
-const KEPT_AT_ONCE = 100;
 
 /**
  * What one account's queue looks like at a revision. Reads are made one by one; a change decided from them is refused when
@@ -81,8 +77,9 @@ export class AccountView {
     return (await orNull(() => openSealed(keys, store.storeId, pack))) ?? [];
   }
 
-  async inPhase(phases: readonly Phase[], after: Seq | 0, limit: number): Promise<readonly QueuedOperation[]> {
-    return this.#join(await this.#reader.store.readStates({ account: this.account, phases, after, limit }));
+  async inPhase(phases: readonly Phase[], after: Seq | 0, limit: number, entityTag?: EntityTag): Promise<readonly QueuedOperation[]> {
+    const ofEntity = entityTag === undefined ? {} : { entityTag };
+    return this.#join(await this.#reader.store.readStates({ account: this.account, phases, after, limit, ...ofEntity }));
   }
 
   async blockedBy(seq: Seq, limit: number): Promise<readonly QueuedOperation[]> {
@@ -119,18 +116,6 @@ export class AccountView {
       if (last === undefined || rows.length < HOLDERS_AT_ONCE) return undefined;
       after = last.seq;
     }
-  }
-
-  /** Operations of these entities that a person may try again, at most 100 of each. `count`: how many the account has of any. */
-  async keptOf(tags: readonly EntityTag[], count: number): Promise<readonly QueuedOperation[]> {
-    const query = { account: this.account, phases: KEPT, after: 0, limit: KEPT_AT_ONCE } as const;
-    const { store } = this.#reader;
-    if (count > KEPT_AT_ONCE) {
-      const rows = await Promise.all(tags.map((entityTag) => store.readStates({ ...query, entityTag })));
-      return this.#join(rows.flat());
-    }
-    const wanted = new Set(tags);
-    return this.#join((await store.readStates(query)).filter(({ entityTag }) => wanted.has(entityTag)));
   }
 
   /** The named operations that are still in the queue, in the order asked for; ended ones are left out. */
