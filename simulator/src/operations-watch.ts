@@ -29,7 +29,8 @@ export class OperationsWatch {
   readonly #ofEntity = new Map<string, readonly Enqueued[]>();
   readonly #byMarker = new Map<string, Enqueued>();
   readonly #members = new Map<Enqueued, readonly Enqueued[]>();
-  readonly #foldedSeqs = new Set<Enqueued>();
+  /** Have ended on their disk: what is seen for the first time from here on is another one. */
+  readonly #settled = new Set<Enqueued>();
 
   constructor(report: Report) {
     this.#report = report;
@@ -132,14 +133,21 @@ export class OperationsWatch {
     if (into.keys.size > 0) this.#report("INV2", `${facts}, which was sent before`);
     if (record.entityId !== into.entityId || record.account !== into.account)
       this.#report("INV2", `${facts}, which is about something else`);
-    this.#foldedSeqs.add(record);
     record.into = into;
     this.#members.set(into, [...(this.#members.get(into) ?? []), record]);
   }
 
+  /** They have ended on the disk, sent or not. */
+  settled(device: string, { from, to }: { readonly from: number; readonly to: number }): void {
+    for (let seq = from; seq <= to; seq++) {
+      const record = this.#bySeq.get(`${device} ${seq}`);
+      if (record !== undefined) this.#settled.add(record);
+    }
+  }
+
   /** Operations that were folded into others. */
   get foldedCount(): number {
-    return this.#foldedSeqs.size;
+    return this.all.filter(({ into }) => into !== null).length;
   }
 
   /** It waits for another operation of its entity: from here on others may overtake it. */
@@ -227,6 +235,7 @@ export class OperationsWatch {
         candidate.id === null &&
         candidate.seq !== null &&
         candidate.into === null &&
+        !this.#settled.has(candidate) &&
         candidate.device === device &&
         candidate.entityId === entity_id &&
         (this.#members.get(candidate)?.some(isSaid) === true || (candidate.type === type && isSaid(candidate))),

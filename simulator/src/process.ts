@@ -242,6 +242,7 @@ export class Process {
               if (!result.ok) return;
               device.fileChanged(gate);
               for (const { phase, seq } of change.putStates ?? []) if (phase === "blocked") world.operations.heldBack(device.name, seq);
+              for (const range of change.settleContent ?? []) world.operations.settled(device.name, range);
               for (const { phase, seq, blockedBy } of change.putStates ?? [])
                 if (phase === "folded") world.operations.folded(device.name, seq, blockedBy);
             },

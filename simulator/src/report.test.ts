@@ -13,6 +13,7 @@ const result = {
   operations: 3,
   requests: 5,
   takeovers: 1,
+  folded: 2,
   pagesShown: 4,
   faults: { ...noFaults(), duplicate: 2 },
   violations: [],

@@ -39,6 +39,7 @@ export function jsonReport(report: RunReport, machinery: Machinery): string {
       requests: tally.requests,
       events: tally.events,
       takeovers: tally.takeovers,
+      folded: tally.folded,
       pages_shown: tally.pagesShown,
       faults: tally.faults,
       violations: sorted(tally.violations).map(({ invariant, seed, atMs, message }) => ({
@@ -74,6 +75,7 @@ export function textReport(report: RunReport): string {
         ["operations", count(tally.operations)],
         ["requests", count(tally.requests)],
         ["lock takeovers", count(tally.takeovers)],
+        ["operations folded", count(tally.folded)],
         ["lists shown by pages", count(tally.pagesShown)],
         ["world events", count(tally.events)],
         ["run twice, same log", `${count(tally.verified)} seeds`],

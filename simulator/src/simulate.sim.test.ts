@@ -43,15 +43,17 @@ describe("simulation", () => {
   const faults = noFaults();
   let operations = 0;
   let pages = 0;
+  let folded = 0;
 
   test.each(Array.from({ length: SEEDS / BATCH }, (_, i) => 1 + i * BATCH))(
-    "Q1 Q2 Q3 X1 X2 X8 L1 L2 R2 A5 T4 O2 O4 every promise holds in seeds from %i on",
+    "Q1 Q2 Q3 X1 X2 X6 X8 L1 L2 R2 A5 T4 O2 O4 every promise holds in seeds from %i on",
     async (first) => {
       for (let seed = first; seed < first + BATCH; seed++) {
         const result = await simulate({ seed, machinery });
         expect(result.violations, replayCommand(seed)).toEqual([]);
         operations += result.operations;
         pages += result.pagesShown;
+        folded += result.folded;
         for (const fault of FAULTS) faults[fault] += result.faults[fault];
       }
     },
@@ -62,6 +64,7 @@ describe("simulation", () => {
     expect(operations).toBeGreaterThan(20 * SEEDS);
     // The view was looked at: a page that never shows anything breaks no promise.
     expect(pages).toBeGreaterThan(20 * SEEDS);
+    expect(folded).toBeGreaterThan(5 * SEEDS);
   });
 
   test("a seed decides everything: twice the same log, another seed another one", async () => {

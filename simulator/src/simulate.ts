@@ -19,6 +19,8 @@ export interface SeedResult {
   readonly operations: number;
   readonly requests: number;
   readonly takeovers: number;
+  /** Operations that travelled with another one. */
+  readonly folded: number;
   /** Lists that pages were told, and the oracle looked at. */
   readonly pagesShown: number;
   readonly faults: FaultCounts;
@@ -70,6 +72,7 @@ export async function simulate(options: WorldOptions): Promise<SeedResult> {
     operations: world.operations.all.length,
     requests: world.requests,
     takeovers: world.senders.takeovers,
+    folded: world.operations.foldedCount,
     pagesShown: world.views.told,
     faults: world.faults,
     violations: world.violations,

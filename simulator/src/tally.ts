@@ -10,6 +10,7 @@ export interface Tally {
   readonly requests: number;
   readonly faults: FaultCounts;
   readonly takeovers: number;
+  readonly folded: number;
   readonly pagesShown: number;
   readonly violations: readonly Violation[];
   /** Seeds that ran a second time. */
@@ -25,6 +26,7 @@ export const EMPTY_TALLY: Tally = {
   requests: 0,
   faults: noFaults(),
   takeovers: 0,
+  folded: 0,
   pagesShown: 0,
   violations: [],
   verified: 0,
@@ -43,6 +45,7 @@ export function tallyOf(result: SeedResult, again: SeedResult | null): Tally {
     requests: result.requests,
     faults: result.faults,
     takeovers: result.takeovers,
+    folded: result.folded,
     pagesShown: result.pagesShown,
     violations: differs ? [...result.violations, difference] : result.violations,
     verified: again === null ? 0 : 1,
@@ -59,6 +62,7 @@ export function added(a: Tally, b: Tally): Tally {
     requests: a.requests + b.requests,
     faults: Object.fromEntries(FAULTS.map((fault) => [fault, a.faults[fault] + b.faults[fault]])) as FaultCounts,
     takeovers: a.takeovers + b.takeovers,
+    folded: a.folded + b.folded,
     pagesShown: a.pagesShown + b.pagesShown,
     violations: [...a.violations, ...b.violations],
     verified: a.verified + b.verified,

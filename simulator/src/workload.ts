@@ -116,7 +116,7 @@ export class Workload {
     else if (draw < 0.14) process.act("tap", (app) => app.stopFor(random.between(1000, 60_000)));
     else if (draw < 0.24) {
       // Somebody types: many edits of one thing, one right after the other.
-      const count = random.pick([3, 10, 40]);
+      const count = random.pick([3, 10, 60]);
       const thing = random.chance(0.3) ? null : random.chance(0.9) ? this.#ownNote(device.name) : random.pick(this.#shared);
       const counted = random.pick(this.#counters);
       const intents = Array.from({ length: count }, () => (thing === null ? this.#addition(counted) : this.#noteIntent(thing)));

@@ -252,6 +252,40 @@ describe("who travels with another", () => {
     expect(await engine.status()).toMatchObject({ failed: 0, succeeded: 0, cancelled: 2, conserved: true });
   });
 
+  describe.each(["mine", "theirs"] as const)("where somebody else wrote, too, and %s is chosen", (choice) => {
+    test("X6 X4 is part of its conflict, and of the decision", async () => {
+      const note = defineEntity("note", { collection: "notes", fields: { title: { policy: "ask" } } });
+      world.backend.offers = { collections: { note: "notes" } };
+      world.backend.write("note", "n", { title: "a", x: 0 });
+      const engine = await start({ entities: [note] });
+      const off = engine.entity(note, "n").subscribe(() => undefined);
+      await world.run(engine.pull());
+      const at = { type: "UPDATE", entityType: "note", entityId: "n" } as const;
+      world.connectivity.turn(false);
+      world.backend.write("note", "n", { title: "b", x: 0 });
+      const first = await world.run(engine.enqueue({ ...at, payload: { title: "c" } }));
+      const second = await world.run(engine.enqueue({ ...at, payload: { x: 1 } }));
+      world.connectivity.turn(true);
+      await send(engine);
+      expect(await second.settled).toMatchObject({ verdict: "conflict" });
+      const [conflict] = await engine.conflicts.list();
+      expect(conflict).toMatchObject({
+        id: first.id,
+        payload: { title: "c", x: 1 },
+        before: { title: "a", x: 0 },
+        fields: [{ path: "title" }],
+      });
+      await world.run(engine.conflicts.resolve(first.id, choice));
+      expect(await world.drain(engine)).toEqual({ empty: true });
+      await world.advance(60_000);
+      const isMine = choice === "mine";
+      expect(world.backend.feed.documents.get("n")).toEqual(isMine ? { title: "c", x: 1 } : { title: "b", x: 0 });
+      for (const operation of [first, second]) expect((await operation.status()).state).toBe(isMine ? "applied" : "superseded");
+      expect(await engine.status()).toMatchObject({ succeeded: 2, conflict: 0, conserved: true });
+      off();
+    });
+  });
+
   test("X6 O2 is shown by it: what is looked at never changes", async () => {
     const engine = await start();
     const seen: EntityView[] = [];
