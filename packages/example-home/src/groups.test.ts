@@ -137,11 +137,7 @@ describe("X10 a group", () => {
     const shown: unknown[] = [];
     const stop = engine.entity(rooms, "r1").subscribe(({ value }) => shown.push(value));
     await world.advance(5000);
-    const group = engine.group([
-      room("r1"),
-      lamp("d1"),
-      { run: updateDeviceState, input: { device_id: "d1", state: { on: true } } },
-    ]);
+    const group = engine.group([room("r1"), lamp("d1"), { run: updateDeviceState, input: { device_id: "d1", state: { on: true } } }]);
     expect(shown.at(-1)).toMatchObject({ name: "r1" });
     await world.run(group.stored);
     expect(await world.drain(engine)).toEqual({ empty: true });
@@ -191,6 +187,17 @@ describe("X10 a group", () => {
     const devices = new Set(world.transport.requests.map(({ headers }) => headers["X-Device-Id"]));
     expect(devices.size).toBe(1);
     expect(await read("rooms", "c")).toMatchObject({ name: "c" });
+  });
+
+  test("with a member that finds nothing to change keeps the numbers of what follows right", async () => {
+    const engine = await open({ autoStart: false });
+    const group = await stored(engine.group([room("r0"), rename("nobody", "x"), room("r2")]));
+    await world.run(engine.enqueueMany([room("b")]));
+    engine.start();
+    await world.drain(engine);
+    expect(await states(group.operations)).toEqual(["blocked", "conflict", "blocked"]);
+    expect(new Set(world.transport.requests.map(({ headers }) => headers["X-Device-Id"])).size).toBe(1);
+    expect(await read("rooms", "b")).toMatchObject({ name: "b" });
   });
 
   test("whose answer is lost is sent again whole, with the same keys, also after a restart", async () => {
@@ -363,9 +370,7 @@ describe("X10 a group", () => {
   test("with a member of a type that nobody knows waits as a whole, until it is known again", async () => {
     const engine = await open({ autoStart: false });
     await world.run(engine.enqueueMany([lamp("d1")]));
-    const group = await stored(
-      engine.group([room("r1"), { run: updateDeviceState, input: { device_id: "d1", state: { on: true } } }]),
-    );
+    const group = await stored(engine.group([room("r1"), { run: updateDeviceState, input: { device_id: "d1", state: { on: true } } }]));
     await world.run(engine.enqueueMany([rename("r1", "later")]));
     await world.run(engine.close());
     world.engines.splice(0);
@@ -389,9 +394,7 @@ describe("X10 a group", () => {
 
 test("X10 a group of which one member is parked and the others were never sent is given up as a whole", async () => {
   const engine = await open({ autoStart: false });
-  await stored(
-    engine.group([room("r1"), { run: updateDeviceState, input: { device_id: "d1", state: { on: true } } }, room("r2")]),
-  );
+  await stored(engine.group([room("r1"), { run: updateDeviceState, input: { device_id: "d1", state: { on: true } } }, room("r2")]));
   await world.run(engine.close());
   world.engines.splice(0);
   const older = await open({ operations: [] });
@@ -475,9 +478,7 @@ describe("X10 a group that was queued before anybody knew the backend", () => {
   test("is parked whole when the backend does not know one of its operations by name", async () => {
     restart(undefined, {});
     const engine = await open({ autoStart: false });
-    const group = await stored(
-      engine.group([lamp("d1"), { run: updateDeviceState, input: { device_id: "d1", state: { on: true } } }]),
-    );
+    const group = await stored(engine.group([lamp("d1"), { run: updateDeviceState, input: { device_id: "d1", state: { on: true } } }]));
     engine.start();
     await world.drain(engine);
     expect(await codes(group.operations)).toEqual(["GROUP_UNSUPPORTED", "GROUP_UNSUPPORTED"]);
