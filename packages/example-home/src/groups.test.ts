@@ -189,6 +189,17 @@ describe("X10 a group", () => {
     expect(await read("rooms", "c")).toMatchObject({ name: "c" });
   });
 
+  test("with a member that finds nothing to change keeps the numbers of what follows right", async () => {
+    const engine = await open({ autoStart: false });
+    const group = await stored(engine.group([room("r0"), rename("nobody", "x"), room("r2")]));
+    await world.run(engine.enqueueMany([room("b")]));
+    engine.start();
+    await world.drain(engine);
+    expect(await states(group.operations)).toEqual(["blocked", "conflict", "blocked"]);
+    expect(new Set(world.transport.requests.map(({ headers }) => headers["X-Device-Id"])).size).toBe(1);
+    expect(await read("rooms", "b")).toMatchObject({ name: "b" });
+  });
+
   test("whose answer is lost is sent again whole, with the same keys, also after a restart", async () => {
     const engine = await open({ autoStart: false });
     const group = await stored(engine.group([room("r1"), lamp("d1")]));
