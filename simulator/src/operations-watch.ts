@@ -184,6 +184,11 @@ export class OperationsWatch {
   withMarker(marker: string): Enqueued | undefined {
     return this.#byMarker.get(marker);
   }
+  /** From here on what a device shows of its additions may rightly be less than they are. */
+  meddleWith(device: string): void {
+    for (const record of this.all) if (record.device === device && record.by !== 0) record.meddled = true;
+  }
+
   withId(id: string): Enqueued | undefined {
     return this.#byId.get(id);
   }

@@ -540,7 +540,7 @@ test("X10 a group of which some members cannot be read waits for them, and is gi
   await world.run(Promise.all([filling, group.stored]));
   world.disk.transaction({ ownWrites: 0 }, () => {
     const [first] = [...world.disk.segments.from(0)];
-    for (const { seqFrom, ...segment } of [...world.disk.segments.from(0)]) {
+    for (const { seqFrom, ...segment } of Array.from(world.disk.segments.from(0))) {
       if (seqFrom === first?.seqFrom) continue;
       world.disk.segments.set(seqFrom, { ...segment, seqFrom, body: segment.body.map((byte) => byte ^ 1) });
     }
