@@ -12,6 +12,7 @@ import { type Folding, foldWindow } from "./folding.ts";
 import { membersOf, placesOf } from "./members.ts";
 import { type Parents, readParents } from "./parents.ts";
 import { whyUnknown } from "./rendering.ts";
+import { heldByReferences } from "./wire-ids.ts";
 
 /** What shall become of the operations that wait next, and what that was decided from. */
 export interface Outlook {
@@ -24,21 +25,22 @@ export interface Outlook {
 
 /** `waiting`: in order, as far as it was read; a group that it cuts off is completed. */
 export async function planNext(
-  context: Pick<EngineContext, "settings">,
+  context: Pick<EngineContext, "settings" | "queue">,
   view: AccountView,
   waiting: readonly QueuedOperation[],
   capabilities: Pick<Capabilities, "level" | "namedOperations" | "collections">,
   now: EpochMs,
 ): Promise<Outlook> {
   const window = await withWholeGroups(view, waiting);
-  const [holds, receipts, parents, elsewhere] = await Promise.all([
+  const { registry } = context.settings;
+  const [holds, receipts, parents, elsewhere, unnamed] = await Promise.all([
     view.lanes(window.map((operation) => operation.entityTag)),
     view.receiptsFor(window),
     readParents(view, window, now),
     membersElsewhere(view, window),
+    heldByReferences({ queue: context.queue, registry }, view, window),
   ]);
-  const { registry } = context.settings;
-  const plan = planWindow(candidatesOf(window, { registry, capabilities, receipts, parents, elsewhere }), blockers(holds), now);
+  const plan = planWindow(candidatesOf(window, { registry, capabilities, receipts, parents, elsewhere, unnamed }), blockers(holds), now);
   return { window, holds, parents, plan, folding: foldWindow(context, capabilities, window, plan.steps) };
 }
 
@@ -48,12 +50,13 @@ interface WindowFacts {
   readonly receipts: ReadonlyMap<Seq, unknown>;
   readonly parents: ReadonlyMap<Seq, Parents>;
   readonly elsewhere: ReadonlyMap<string | undefined, Seq>;
+  readonly unnamed: ReadonlyMap<Seq, Seq>;
 }
 
 /** The operations of a window as `planWindow` takes them. */
 function candidatesOf(
   window: readonly QueuedOperation[],
-  { registry, capabilities, receipts, parents, elsewhere }: WindowFacts,
+  { registry, capabilities, receipts, parents, elsewhere, unnamed }: WindowFacts,
 ): readonly Candidate[] {
   const groups = groupsIn(window);
   return window.map((operation) => ({
@@ -68,6 +71,7 @@ function candidatesOf(
     dueAt: operation.row?.dueAt ?? 0,
     isCreate: operation.content.type === "CREATE",
     groupId: groups.get(operation.seq),
+    ...(unnamed.has(operation.seq) ? { waitsFor: unnamed.get(operation.seq) } : {}),
     ...parents.get(operation.seq)?.facts,
     ...(elsewhere.has(groups.get(operation.seq)) ? { waitsFor: elsewhere.get(groups.get(operation.seq)) } : {}),
   }));
