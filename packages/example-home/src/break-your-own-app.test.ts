@@ -48,7 +48,8 @@ test.each(Array.from({ length: 12 }, (_, seed) => seed))(
       await world.advance(luck.between(0, 20_000));
     }
     world.faults = {};
-    if (phone.isDead) phone = await world.process(app);
+    phone.kill();
+    phone = await world.process(app);
     expect(await world.drain(phone.engine)).toEqual({ empty: true });
     const status = await world.run(phone.engine.status());
     expect(status).toMatchObject({ conserved: true, pending: 0, failed: 0 });
