@@ -82,5 +82,8 @@ function merged({ tags, score }: JsonObject, mine: JsonObject, before: JsonObjec
   ];
   const stay = others.filter((tag) => own.includes(tag) || !was.includes(tag));
   const fresh = own.filter((tag) => !was.includes(tag) && !others.includes(tag));
-  return { tags: [...stay, ...fresh], score: Number(score) + Number(mine.score) - Number(before.score) };
+  return {
+    ...(mine.tags === undefined ? {} : { tags: [...stay, ...fresh] }),
+    ...(mine.score === undefined ? {} : { score: Number(score) + Number(mine.score) - Number(before.score) }),
+  };
 }
