@@ -254,6 +254,8 @@ class Run {
         device.signIn(account);
         process.revive();
         await this.#runFor(1000);
+        // A slow disk, several times in a row.
+        for (let waitedS = 0; process.app === null && waitedS < 60 && !this.#isOver; waitedS += 5) await this.#runFor(5000);
         if (process.app !== null) await this.#agree(account, [process]);
         if (this.#isOver) return;
         for (const record of world.operations.all) {
