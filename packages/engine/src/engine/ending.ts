@@ -126,10 +126,10 @@ export class Ending {
     if (move === undefined || capabilities.level < 4 || !capabilities.cancel) return settlement;
     const record = records[move.index] as SendableRecord;
     const key = currentKey(record.operation);
-    const held = this.#held();
-    if (held !== undefined) return { ...settlement, ...held, moves: settlement.moves.slice(0, at) };
     // Before it is asked for: its answer may be lost, and with the marker there the server would pass over it, and take what is behind it.
     await this.#noteStopAsked(errand, record);
+    const held = this.#held();
+    if (held !== undefined) return { ...settlement, ...held, moves: settlement.moves.slice(0, at) };
     const asked = await this.#origin.cancel(errand, key);
     if (!asked.ok) {
       const unanswered = this.#settlement(record, { end: { kind: "origin_failing" }, finding: asked.finding }, strain);
