@@ -1,4 +1,4 @@
-import type { EpochMs } from "@guardian-sync/protocol";
+import type { EpochMs, Ordering } from "@guardian-sync/protocol";
 import type { Judgement, OperationVerdict, RequestFault } from "./answer.ts";
 import { type BackoffPolicy, retryDelayMs } from "./backoff.ts";
 import type { Finding } from "./finding.ts";
@@ -29,6 +29,8 @@ export interface SettlementInput extends Strain {
   /** In the order sent. */
   readonly operations: readonly InFlight[];
   readonly judgement: Judgement;
+  /** Of the request; default `global`. `entity`: what happens to one operation is nothing to the lanes of others. */
+  readonly ordering?: Ordering;
   readonly now: EpochMs;
   /** Uniform in [0, 1). */
   readonly draws: { readonly jitter: number; readonly spread: number };
@@ -100,6 +102,23 @@ export function isPlainSuccess({ moves, failed, breaker, batch, ...asks }: Settl
   return moves.every(({ verdict }) => verdict.step === "succeed" && verdict.consumesNumber);
 }
 
+/** It is about its own operations: nothing that others wait for. */
+export function isLocal(settlement: Settlement): boolean {
+  const {
+    moves: _moves,
+    failed: _failed,
+    breaker: _breaker,
+    problem: _problem,
+    engineFault: _fault,
+    charge,
+    wait,
+    batch,
+    ...asks
+  } = settlement;
+  const waitsAlone = wait === undefined || (charge !== undefined && !wait.wholeOrigin);
+  return waitsAlone && (batch === "grow" || batch === "keep") && Object.values(asks).every((ask) => ask === undefined);
+}
+
 function settleResults(input: SettlementInput, results: readonly OperationVerdict[]): Settlement {
   const moves: { readonly index: number; readonly verdict: OperationVerdict }[] = [];
   let stuck: { readonly index: number; readonly verdict: OperationVerdict } | undefined;
@@ -109,7 +128,7 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
     if (verdict.step === "mismatch") engineFault = verdict;
     if (verdict.event === "retry_later") stuck ??= { index, verdict };
     // Skipped behind one that stays sealed: nothing before it left the sequence, so its number and its seal hold.
-    else if (verdict.event === "unseal" && stuck !== undefined) return;
+    else if (verdict.event === "unseal" && stuck !== undefined && input.ordering !== "entity") return;
     else if (mustAsk(verdict, input.operations[index])) ask = { index, verdict };
     else moves.push({ index, verdict });
   });
@@ -123,6 +142,12 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
   const { moves: _none, charge: certain, chargeIfReachable, ...rest } = inner;
   // The origin has just answered about it: nothing more has to be asked.
   const charge = certain ?? chargeIfReachable;
+  if (input.ordering === "entity" && rest.wait?.wholeOrigin === false) {
+    // Only its own lane waits for it.
+    const { attempts, delayMs } = (alone ? charge : undefined) ?? { attempts: operation.attempts, delayMs: rest.wait.delayMs };
+    const own = { charge: { index: stuck.index, attempts, delayMs }, ...(rest.problem === undefined ? {} : { problem: rest.problem }) };
+    return { ...told, ...own, failed: false, batch: "keep", breaker: "success" };
+  }
   // Others of the request had their answers, so the origin works: what is stuck goes alone next, and is charged then.
   return {
     ...told,

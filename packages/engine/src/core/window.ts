@@ -1,7 +1,8 @@
+import type { Ordering } from "@guardian-sync/protocol";
 import type { EntityTag, Seq } from "../ports/index.ts";
 import { takeTurn } from "./order.ts";
 
-/** One operation of the window, in order of seq, as far as the decision needs it. */
+/** One operation of the window, as far as the decision needs it. */
 export interface Candidate {
   readonly seq: Seq;
   readonly entityTag: EntityTag;
@@ -31,14 +32,19 @@ export interface WindowPlan {
 }
 
 /**
- * What becomes of a window under global order: a prefix of it, in order of seq. What cannot go is put aside and may hold
- * back its entity; what waits for its time stops everybody behind it.
+ * What becomes of a window, in the order given, in which those of an entity stand by seq: a prefix of it. What cannot go is put aside
+ * and may hold back its entity; what waits for its time stops everybody behind it (under entity ordering it is not in the window).
  */
-export function planWindow(candidates: readonly Candidate[], holds: ReadonlyMap<EntityTag, Seq>, now: number): WindowPlan {
+export function planWindow(
+  candidates: readonly Candidate[],
+  holds: ReadonlyMap<EntityTag, Seq>,
+  now: number,
+  ordering: Ordering = "global",
+): WindowPlan {
   const held = new Map(holds);
   const asides = candidates.map((candidate) => asideOf(candidate, held, now));
   const turn = takeTurn({
-    ordering: "global",
+    ordering,
     holds: held,
     now,
     window: candidates.flatMap(({ seq, entityTag, dueAt }, index) =>

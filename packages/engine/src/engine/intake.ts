@@ -27,13 +27,13 @@ export interface EnqueueInput {
   readonly baseVersion?: number;
   /** Given up when it was never sent by then. Epoch ms. */
   readonly expiresAt?: number;
+  /** In order with everything else of this lane, too, not only with its entity. */
+  readonly lane?: string;
+  /** Under entity ordering, between lanes: higher first. Default 0. */
+  readonly priority?: number;
   readonly traceId?: string;
 }
-export interface RunOptions {
-  readonly baseVersion?: number;
-  readonly expiresAt?: number;
-  readonly traceId?: string;
-}
+export type RunOptions = Pick<EnqueueInput, "baseVersion" | "expiresAt" | "lane" | "priority" | "traceId">;
 
 /** An entity as it is shown, and what that is: a version of the server's, or the result of an own operation. */
 export interface Seen {
@@ -163,11 +163,13 @@ export class Intake {
     const { platform, queue } = this.#context;
     const now = platform.clock.now();
     const id = this.#newId(now);
-    const { baseVersion, expiresAt, traceId } = options;
+    const { baseVersion, expiresAt, lane, priority, traceId } = options;
     if (baseVersion !== undefined && (!Number.isSafeInteger(baseVersion) || baseVersion < 0))
       throw invalid(`baseVersion must be a whole number >= 0, got ${baseVersion}`);
     if (expiresAt !== undefined && !(Number.isFinite(expiresAt) && expiresAt > 0))
       throw invalid(`expiresAt must be in milliseconds since the epoch, got ${expiresAt}`);
+    if (lane !== undefined) checkName("lane", lane);
+    if (priority !== undefined && !Number.isFinite(priority)) throw invalid(`priority must be a number, got ${priority}`);
     if (traceId !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(traceId))
       throw invalid("traceId must be a lowercase UUID");
     const content: OperationContent = {
@@ -183,11 +185,13 @@ export class Intake {
       createdAt: now,
       ...against,
     };
-    if (baseVersion === undefined && expiresAt === undefined) return content;
+    if (baseVersion === undefined && expiresAt === undefined && lane === undefined && priority === undefined) return content;
     return {
       ...content,
       ...(baseVersion === undefined ? {} : { base: { version: baseVersion } }),
       ...(expiresAt === undefined ? {} : { expiresAt: expiresAt as EpochMs }),
+      ...(lane === undefined ? {} : { lane }),
+      ...(priority === undefined ? {} : { priority }),
     };
   }
 }

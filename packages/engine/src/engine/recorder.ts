@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject, type SyncErrorCode } from "@guardian-sync/protocol";
 import type { OperationVerdict } from "../core/answer.ts";
 import { fold, type LiveOperation } from "../core/fold.ts";
+import { lanesOf } from "../core/lanes.ts";
 import type { State } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/holds-entity.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
@@ -12,6 +13,7 @@ import type { Lease } from "../queue/queue.ts";
 import { currentKey, type QueuedOperation, type SendableRecord } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
+import { waitingOf } from "./lookahead.ts";
 import { settledByReceipt, statusInQueue } from "./outcome-of.ts";
 import type { OperationStatus } from "./operation.ts";
 
@@ -21,6 +23,8 @@ export interface Recording {
   readonly sent: readonly SendableRecord[];
   readonly settlement: Settlement;
   readonly elapsedMs: number;
+  /** Something else went wrong while this one was under way: whoever waits because of that goes on waiting. */
+  readonly isBehindTrouble?: boolean;
 }
 
 /**
@@ -73,10 +77,13 @@ async function decide(
   await unsealBehind(context, view, change, current, moved, settlement);
   const nextOpNumber = await renumber(view, change, [...current.values()], moved, settlement);
   if (nextOpNumber !== view.detail.nextOpNumber) change.putAccountDetail({ ...view.detail, nextOpNumber });
-  const { wait, failed } = settlement;
+  const { wait, failed, charge: charged } = settlement;
+  const waitsAlone = context.settings.ordering === "entity" && charged !== undefined && wait?.wholeOrigin !== true;
+  if (waitsAlone || recording.isBehindTrouble === true) return;
+  const delayMs = wait?.delayMs ?? charged?.delayMs;
   const lane = {
     ...view.global,
-    dueAt: wait === undefined ? 0 : nowOf(context) + wait.delayMs,
+    dueAt: delayMs === undefined ? 0 : nowOf(context) + delayMs,
     failures: failed ? view.global.failures + 1 : 0,
   };
   if (lane.dueAt !== view.global.dueAt || lane.failures !== view.global.failures) change.putGlobalLane(lane);
@@ -237,11 +244,36 @@ async function unsealBehind(
     const operation = sent.get(seq);
     if (operation !== undefined && holdsEntity(state, operation.content.type)) held.add(operation.entityTag);
   }
-  if (!isNumbered || (!isBroken && held.size === 0)) return;
+  if (!isNumbered) return unsealInLanes(context, view, change, sent, moved, held);
+  if (!isBroken && held.size === 0) return;
   for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
     if (sent.has(operation.seq) || (operation.row?.opNumber ?? 0) === 0) continue;
     if (!isBroken && !held.has(operation.entityTag)) continue;
     moved.set(operation.seq, unseal(context, change, operation));
+  }
+}
+
+/** Under entity ordering, of the same lanes only: sealed for another request, after a larger one had failed as a whole. */
+async function unsealInLanes(
+  context: EngineContext,
+  view: AccountView,
+  change: ChangeSet,
+  sent: ReadonlyMap<Seq, QueuedOperation>,
+  moved: Map<Seq, State>,
+  held: ReadonlySet<EntityTag>,
+): Promise<void> {
+  const closed = new Map<string, Seq>();
+  for (const [seq, state] of moved) {
+    const operation = sent.get(seq);
+    if (operation === undefined) continue;
+    const lanes = state === "pending" ? lanesOf(waitingOf(operation)) : held.has(operation.entityTag) ? [operation.entityTag] : [];
+    for (const lane of lanes) closed.set(lane, Math.min(closed.get(lane) ?? seq, seq) as Seq);
+  }
+  if (closed.size === 0 || view.row.counts.sealed <= sent.size) return;
+  for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
+    if (sent.has(operation.seq)) continue;
+    const isBehind = lanesOf(waitingOf(operation)).some((lane) => (closed.get(lane) ?? Number.POSITIVE_INFINITY) < operation.seq);
+    if (isBehind) unseal(context, change, operation);
   }
 }
 

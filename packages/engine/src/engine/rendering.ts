@@ -99,6 +99,7 @@ function form(
       payload: parts.payload,
       base,
       supersedes: operation.detail.supersedes,
+      lane: content.lane,
     });
     return { ok: true, face, text };
   }

@@ -12,20 +12,33 @@ import {
   type Receipt,
   type StateDetail,
 } from "../format/index.ts";
-import type { AccountRow, AccountTag, EntityRow, EntityTag, LaneRow, PackRow, Phase, ReceiptRow, Seq, StateRow } from "../ports/index.ts";
+import type {
+  AccountRow,
+  AccountTag,
+  EntityRow,
+  EntityTag,
+  LaneRow,
+  PackRow,
+  Phase,
+  ReceiptRow,
+  Seq,
+  SeqRange,
+  StateRow,
+} from "../ports/index.ts";
 import { openDocument } from "./documents.ts";
 import { orNull, orNullNow } from "./or-null.ts";
-import { editedContent, type QueuedOperation, type SealedRecord } from "./records.ts";
+import { editedContent, isNumbered, type QueuedOperation, type SealedRecord } from "./records.ts";
 import { readStampedText } from "./sealed-text.ts";
 import type { OpenSegment, SegmentReader } from "./segment-reader.ts";
 
-/** Under global ordering one request is under way, so no more than two batches are ever sealed: that one, and the next. */
+/** No more are ever sealed at once: the requests under way, and the next one. */
 export const MAX_SEALED = 1000;
 const TOMBSTONES_AT_ONCE = 100;
 const NO_DETAIL: StateDetail = {};
 /** Where an operation may hold its entity back. */
 const HOLDING: readonly Phase[] = ["failed", "parked", "conflict", "quarantined"];
 const HOLDERS_AT_ONCE = 100;
+const NEIGHBOURS = 100;
 
 /**
  * What one account's queue looks like at a revision. Reads are made one by one; a change decided from them is refused when
@@ -46,12 +59,17 @@ export class AccountView {
     this.#reader = reader;
   }
 
-  /** Sealed operations in the order in which they are sent, with the bytes to send. */
+  /**
+   * Sealed operations in the order in which they are sent, with the bytes to send: those that have a number, or when there are none
+   * the others. Never both: one request is of one ordering.
+   */
   async sealed(limit: number): Promise<readonly SealedRecord[]> {
     if (this.row.counts.sealed === 0) return [];
-    const operations = [...(await this.inPhase(["sealed"], 0, MAX_SEALED))];
-    operations.sort((a, b) => (a.row?.opNumber ?? 0) - (b.row?.opNumber ?? 0) || a.seq - b.seq);
-    return this.withTexts(operations.slice(0, limit));
+    const operations = await this.inPhase(["sealed"], 0, MAX_SEALED);
+    const numbered = operations.filter((operation) => isNumbered({ operation }));
+    if (numbered.length === 0) return this.withTexts(operations.slice(0, limit));
+    numbered.sort((a, b) => (a.row?.opNumber ?? 0) - (b.row?.opNumber ?? 0));
+    return this.withTexts(numbered.slice(0, limit));
   }
 
   async withTexts(operations: readonly QueuedOperation[]): Promise<readonly SealedRecord[]> {
@@ -115,12 +133,12 @@ export class AccountView {
   }
 
   /** Operations at or beyond the head that nothing has looked at, in order; tombstones of ended ones included with their row. */
-  async fresh(limit: number): Promise<FreshWindow> {
+  async fresh(limit: number, first: Seq = this.global.head): Promise<FreshWindow> {
     const operations: QueuedOperation[] = [];
-    for (let from = this.global.head; ; ) {
+    for (let from = first; ; ) {
       const wanted = limit - operations.length;
       const page = await this.from(from, wanted);
-      // With another row it has been looked at: the head fell back, by damage, and passes it again.
+      // With another row it has been looked at: others were passed over, or the head fell back, by damage.
       operations.push(...page.operations.filter((operation) => operation.row === null || isTombstone(operation)));
       if (page.operations.length < wanted || operations.length === limit) return { operations, next: page.next };
       from = page.next;
@@ -206,11 +224,10 @@ export class AccountView {
   /** Success records among the given operations: never sent again. Needed only for files that were restored or repaired. */
   async receiptsFor(operations: readonly QueuedOperation[]): Promise<ReadonlyMap<Seq, Receipt>> {
     const found = new Map<Seq, Receipt>();
-    const first = operations[0];
-    const last = operations.at(-1);
-    if (first === undefined || last === undefined) return found;
-    for (const row of await this.#reader.store.readReceipts(this.account, { seqs: { from: first.seq, to: last.seq } })) {
-      for (const receipt of await this.#receipts(row)) found.set(receipt.seq as Seq, receipt);
+    for (const seqs of neighbours(operations.map(({ seq }) => seq))) {
+      for (const row of await this.#reader.store.readReceipts(this.account, { seqs })) {
+        for (const receipt of await this.#receipts(row)) found.set(receipt.seq as Seq, receipt);
+      }
     }
     return found;
   }
@@ -269,6 +286,17 @@ export interface FreshWindow {
 /** An operation that ended before the head reached it: its row only keeps it from being read as pending. */
 export function isTombstone(operation: QueuedOperation): boolean {
   return operation.phase === "cancelled";
+}
+
+/** Those that stand near each other are looked up together. */
+function neighbours(seqs: readonly Seq[]): readonly SeqRange[] {
+  const ranges: { from: Seq; to: Seq }[] = [];
+  for (const seq of seqs.toSorted((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && seq - last.to <= NEIGHBOURS) last.to = seq;
+    else ranges.push({ from: seq, to: seq });
+  }
+  return ranges;
 }
 
 /** Where the operation with this id stands in the segment; -1: nowhere. Of a damaged one only a lone operation is known by its id. */

@@ -1,0 +1,110 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { EntityTag, Seq } from "../ports/index.ts";
+import { lanesOf, MAX_OVERTAKING, nextInLanes, type NextInput, type Waiting } from "./lanes.ts";
+
+const NOW = 1000;
+const one = (seq: number, entity: string, more: Partial<Waiting> = {}): Waiting => ({
+  seq: seq as Seq,
+  entityTag: entity as EntityTag,
+  lane: undefined,
+  priority: 0,
+  dueAt: 0,
+  ...more,
+});
+const next = (
+  waiting: readonly Waiting[],
+  more: Partial<NextInput> = {},
+): { readonly seqs: readonly number[]; readonly until?: number } => {
+  const { picked, waitUntil } = nextInLanes({ waiting, busy: [], now: NOW, limit: 100, ...more });
+  return { seqs: picked.map(({ seq }) => seq), ...(waitUntil === undefined ? {} : { until: waitUntil }) };
+};
+
+describe("lanes", () => {
+  test("Q2 all that wait may go, each lane in its order", () => {
+    expect(next([one(1, "a"), one(2, "b"), one(3, "a")])).toEqual({ seqs: [1, 2, 3] });
+    expect(next([one(1, "a"), one(2, "b"), one(3, "a")], { limit: 2 })).toEqual({ seqs: [1, 2] });
+  });
+  test("Q2 a busy lane is left out, and nothing else", () => {
+    expect(next([one(2, "a"), one(3, "b"), one(4, "a")], { busy: [one(1, "a")] })).toEqual({ seqs: [3] });
+  });
+  test("Q2 one that is late closes its lane, and says until when", () => {
+    expect(next([one(1, "a", { dueAt: NOW + 9 }), one(2, "b"), one(3, "a"), one(4, "c", { dueAt: NOW })])).toEqual({
+      seqs: [2, 4],
+      until: NOW + 9,
+    });
+    expect(next([one(1, "a", { dueAt: NOW + 9 }), one(2, "a", { dueAt: NOW + 3 })])).toEqual({ seqs: [], until: NOW + 9 });
+  });
+  test("Q2 an explicit lane orders across entities", () => {
+    const waiting = [one(2, "a", { lane: "x" }), one(3, "b", { lane: "x" }), one(4, "b"), one(5, "c", { lane: "y" })];
+    expect(next(waiting)).toEqual({ seqs: [2, 3, 4, 5] });
+    expect(next(waiting, { busy: [one(1, "a")] })).toEqual({ seqs: [5] });
+    expect(next(waiting, { busy: [one(1, "z", { lane: "x" })] })).toEqual({ seqs: [5] });
+  });
+  test("Q2 a lane that is called like an entity is another one", () => {
+    expect(next([one(2, "b", { lane: "a" })], { busy: [one(1, "a")] })).toEqual({ seqs: [2] });
+  });
+  test("Q2 priority decides between lanes, never in one", () => {
+    expect(next([one(1, "a"), one(2, "b", { priority: 5 }), one(3, "c", { priority: -1 })])).toEqual({ seqs: [2, 1, 3] });
+    expect(next([one(1, "a"), one(2, "b"), one(3, "b", { priority: 5 })])).toEqual({ seqs: [2, 3, 1] });
+  });
+  test("Q2 nobody is overtaken for ever", () => {
+    const late = MAX_OVERTAKING + 2;
+    expect(next([one(1, "a"), one(2, "b", { priority: 5 }), one(late, "c", { priority: 5 })])).toEqual({ seqs: [1, 2, late] });
+  });
+
+  const arbitrary = fc.record({
+    waiting: fc
+      .array(
+        fc.record({
+          entityTag: fc.constantFrom("a", "b", "c", "d") as fc.Arbitrary<EntityTag>,
+          lane: fc.constantFrom(undefined, undefined, "x", "y"),
+          priority: fc.constantFrom(0, 0, 1, 7, -3),
+          dueAt: fc.constantFrom(0, 0, 0, NOW, NOW + 5, NOW + 50),
+          gap: fc.constantFrom(1, 1, 1, 700),
+        }),
+        { maxLength: 30 },
+      )
+      .map((list) => {
+        let at = 0;
+        return list.map(({ gap, ...rest }) => {
+          at += gap;
+          return { ...rest, seq: at as Seq };
+        });
+      }),
+    busy: fc.array(
+      fc.record({ entityTag: fc.constantFrom("a", "b", "z") as fc.Arbitrary<EntityTag>, lane: fc.constantFrom(undefined, "x") }),
+      { maxLength: 2 },
+    ),
+    limit: fc.integer({ min: 1, max: 10 }),
+  });
+  const shares = (a: Pick<Waiting, "entityTag" | "lane">, b: Pick<Waiting, "entityTag" | "lane">): boolean =>
+    lanesOf(a).some((lane) => lanesOf(b).includes(lane));
+
+  test("Q2 whatever waits: what is picked has nothing unpicked before it in any of its lanes, and is in none that is busy", () => {
+    fc.assert(
+      fc.property(arbitrary, ({ waiting, busy, limit }) => {
+        const { picked } = nextInLanes({ waiting, busy, now: NOW, limit });
+        expect(picked.length).toBeLessThanOrEqual(limit);
+        picked.forEach((chosen, at) => {
+          expect(chosen.dueAt).toBeLessThanOrEqual(NOW);
+          expect(busy.some((held) => shares(chosen, held))).toBe(false);
+          const before = waiting.filter((other) => other.seq < chosen.seq && shares(other, chosen));
+          expect(before.every((other) => picked.indexOf(other) >= 0 && picked.indexOf(other) < at)).toBe(true);
+        });
+      }),
+    );
+  });
+  test("Q2 whatever waits: nothing is left out that could go", () => {
+    fc.assert(
+      fc.property(arbitrary, ({ waiting, busy }) => {
+        const { picked } = nextInLanes({ waiting, busy, now: NOW, limit: waiting.length });
+        for (const other of waiting) {
+          const isFree = !busy.some((held) => shares(other, held)) && other.dueAt <= NOW;
+          const isBehind = waiting.some((before) => before.seq < other.seq && shares(before, other) && !picked.includes(before));
+          expect(picked.includes(other)).toBe(isFree && !isBehind);
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,70 @@
+import type { EntityTag, Seq } from "../ports/index.ts";
+
+/** One operation that waits, as far as lanes are concerned. It stands in the lane of its entity, and in its explicit one. */
+export interface Waiting {
+  readonly seq: Seq;
+  readonly entityTag: EntityTag;
+  readonly lane: string | undefined;
+  /** Higher first, between lanes. */
+  readonly priority: number;
+  /** Epoch ms; 0 = at once. */
+  readonly dueAt: number;
+}
+
+export interface NextInput<W extends Waiting = Waiting> {
+  /** In order of seq. */
+  readonly waiting: readonly W[];
+  /** Their lanes are busy: in a request without an answer, or sealed for one. */
+  readonly busy: Iterable<Pick<Waiting, "entityTag" | "lane">>;
+  readonly now: number;
+  readonly limit: number;
+}
+export interface Next<W extends Waiting = Waiting> {
+  /** May go now, in the order in which they are taken: any first part of it keeps the order of each lane. */
+  readonly picked: readonly W[];
+  /** Epoch ms of the next due time that keeps something from going. */
+  readonly waitUntil?: number;
+}
+
+/** So many later ones may overtake an operation by their priority, no more. */
+export const MAX_OVERTAKING = 1000;
+
+/**
+ * Which operations may go under entity ordering. One that cannot keeps its lanes closed behind it, all others go on. Lanes are
+ * told apart by the highest priority of what waits in them: who waits behind an operation pulls it along.
+ */
+export function nextInLanes<W extends Waiting>({ waiting, busy, now, limit }: NextInput<W>): Next<W> {
+  const closed = new Set<string>();
+  for (const one of busy) for (const lane of lanesOf(one)) closed.add(lane);
+  const ready: { readonly one: W; readonly lanes: readonly string[]; rank: number }[] = [];
+  let waitUntil: number | undefined;
+  for (const one of waiting) {
+    const lanes = lanesOf(one);
+    const isClosed = lanes.some((lane) => closed.has(lane));
+    if (!isClosed && one.dueAt <= now) {
+      ready.push({ one, lanes, rank: one.priority });
+      continue;
+    }
+    if (!isClosed) waitUntil = Math.min(waitUntil ?? one.dueAt, one.dueAt);
+    for (const lane of lanes) closed.add(lane);
+  }
+  // Without a priority the order of the queue is the order.
+  if (ready.some(({ rank }) => rank !== 0)) {
+    const overtaken = (waiting.at(-1)?.seq ?? 0) - MAX_OVERTAKING;
+    const pull = new Map<string, number>();
+    for (const entry of ready.toReversed()) {
+      const own = entry.one.seq <= overtaken ? Number.POSITIVE_INFINITY : entry.rank;
+      entry.rank = Math.max(own, ...entry.lanes.map((lane) => pull.get(lane) ?? Number.NEGATIVE_INFINITY));
+      for (const lane of entry.lanes) pull.set(lane, entry.rank);
+    }
+    // Stable, and nobody ranks below one behind it.
+    ready.sort((a, b) => (a.rank === b.rank ? 0 : b.rank - a.rank));
+  }
+  const picked = ready.slice(0, limit).map(({ one }) => one);
+  return { picked, ...(waitUntil === undefined ? {} : { waitUntil }) };
+}
+
+/** Names of the lanes of an operation. An explicit one cannot be mistaken for an entity's tag. */
+export function lanesOf({ entityTag, lane }: Pick<Waiting, "entityTag" | "lane">): readonly string[] {
+  return lane === undefined ? [entityTag] : [entityTag, `lane ${lane}`];
+}
