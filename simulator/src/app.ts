@@ -45,7 +45,11 @@ export class App {
   #looker: Looker | null = null;
   readonly #own: { readonly record: Enqueued; readonly operation: Operation }[] = [];
 
-  static async open(options: Pick<EngineOptions, "store" | "batch" | "telemetry">, platform: Platform, home: Home): Promise<App> {
+  static async open(
+    options: Pick<EngineOptions, "store" | "batch" | "ordering" | "concurrency" | "telemetry">,
+    platform: Platform,
+    home: Home,
+  ): Promise<App> {
     const engine = await createEngine(
       {
         ...options,
@@ -120,7 +124,7 @@ export class App {
 
   /** One call for each. */
   doAll(intents: readonly Intent[]): void {
-    for (const intent of intents) {
+    for (const intent of intents.map((one) => this.#inLane(one))) {
       const record = this.#record(intent);
       if (intent.type === ADD) this.#run(intent, record);
       else
@@ -133,7 +137,7 @@ export class App {
 
   /** One call for all plain ones: all of them are stored, or none. */
   doTogether(intents: readonly Intent[]): void {
-    const plain = intents.filter(({ type }) => type !== ADD);
+    const plain = intents.filter(({ type }) => type !== ADD).map((one) => this.#inLane(one));
     if (plain.length === 0) return;
     const records = plain.map((intent) => this.#record(intent));
     this.#heard(records, this.#engine.enqueueMany(plain.map((intent) => this.#input(intent))));
@@ -217,17 +221,26 @@ export class App {
     return { state, code: settled?.code ?? null, verdict: settled?.verdict ?? null };
   }
 
-  #input({ type, entityType, entityId, payload, baseVersion, expiresInMs }: Intent): Parameters<SyncEngine["enqueue"]>[0] {
+  /** In worlds with lanes some of it is in an explicit one, and some is more urgent than other things. */
+  #inLane(intent: Intent): Intent {
+    const { scenario, laneLuck } = this.#home.world;
+    if (!scenario.orderings.includes("entity")) return intent;
+    const lane = laneLuck.chance(0.2) ? { lane: laneLuck.pick(["red", "blue"]) } : {};
+    const priority = laneLuck.chance(0.2) ? { priority: laneLuck.integer(-2, 5) } : {};
+    return { ...intent, ...lane, ...priority };
+  }
+
+  #input({ type, entityType, entityId, payload, baseVersion, expiresInMs, ...more }: Intent): Parameters<SyncEngine["enqueue"]>[0] {
     if (type === ADD) throw new TypeError(`${ADD} is declared: run it`);
     const base = baseVersion === null ? {} : { baseVersion };
     const expiry = expiresInMs === null ? {} : { expiresAt: this.#home.now() + expiresInMs };
-    const facts = { type, entityType, entityId, ...base, ...expiry };
+    const facts = { type, entityType, entityId, ...base, ...expiry, ...inLane(more) };
     return type === "DELETE" ? facts : { ...facts, payload: { ...payload } };
   }
 
   #run(intent: Intent, record: Enqueued): void {
     try {
-      const operation = this.#engine.run(add as never, intent.payload as never);
+      const operation = this.#engine.run(add as never, intent.payload as never, inLane(intent));
       this.#home.world.operations.named(record, operation.id);
       this.#heard(
         [record],
@@ -238,9 +251,9 @@ export class App {
     }
   }
 
-  #record({ type, entityType, entityId, by, marker, expiresInMs }: Intent): Enqueued {
+  #record({ type, entityType, entityId, by, marker, expiresInMs, lane }: Intent): Enqueued {
     const { device, world } = this.#home;
-    const facts = { id: null, device, process: this.#label, type, entityType, entityId, by, marker };
+    const facts = { id: null, device, process: this.#label, type, entityType, entityId, lane: lane ?? null, by, marker };
     const record = world.operations.enqueued(facts);
     record.watched = this.#looker?.isLoaded === true;
     record.meddled = expiresInMs !== null;
@@ -290,6 +303,10 @@ export class App {
   #write(text: string): void {
     this.#home.world.journal.write(this.#label, text);
   }
+}
+
+function inLane({ lane, priority }: Pick<Intent, "lane" | "priority">): Pick<Intent, "lane" | "priority"> {
+  return { ...(lane === undefined ? {} : { lane }), ...(priority === undefined ? {} : { priority }) };
 }
 
 function shortName({ id, call, type }: Enqueued): string {

@@ -58,8 +58,10 @@ export class Process {
     const luck = random.fork(this.label);
     const store = this.#store(gate, luck);
     const looks = luck.fork("looks").chance(world.scenario.lookers);
-    const batch = { maxOperations: world.scenario.maxBatch };
-    App.open({ store, batch, telemetry: this.#telemetry() }, this.#platform(gate, luck), this.#home(gate)).then(
+    const { maxBatch, orderings, concurrency } = world.scenario;
+    const batch = { maxOperations: maxBatch };
+    const ordering = luck.fork("ordering").pick(orderings);
+    App.open({ store, batch, ordering, concurrency, telemetry: this.#telemetry() }, this.#platform(gate, luck), this.#home(gate)).then(
       (app) => {
         if (gate.isDead) return;
         this.#app = app;
@@ -306,10 +308,12 @@ export class Process {
           world.canaries.headers("the header", request.headers);
           const keys = operations.map(({ key }) => key);
           world.restraint.sent(label, request, keys);
+          world.lanes.sent(label, request);
           return Promise.resolve({ under: device.network.exchange(request) });
         });
         const answer = await under;
         world.restraint.ended(label, request);
+        world.lanes.ended(label, request);
         return new Promise((resolve) => {
           gate.event("answer", 0, () => {
             world.restraint.delivered(label, answer);

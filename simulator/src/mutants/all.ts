@@ -2,6 +2,7 @@ import { changedAfterSeal, withoutSupersedes } from "./content.ts";
 import { ackBeforeCommit, dropOnAck } from "./durability.ts";
 import { noFence } from "./fence.ts";
 import { newKeyPerTry } from "./keys.ts";
+import { laneInTwoRequests } from "./lanes.ts";
 import type { Mutant } from "./mutant.ts";
 import { ignoresRetryAfter } from "./patience.ts";
 import { appliesAgainOnReload } from "./reload.ts";
@@ -19,6 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   retireBeforeEcho,
   cursorBySequence,
   noVersionGuard,
+  laneInTwoRequests,
 ];
 
 export function mutantNamed(name: string): Mutant | undefined {

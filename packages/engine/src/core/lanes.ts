@@ -1,4 +1,5 @@
 import type { EntityTag, Seq } from "../ports/index.ts";
+import { dueTime } from "./backoff.ts";
 
 /** One operation that waits, as far as lanes are concerned. It stands in the lane of its entity, and in its explicit one. */
 export interface Waiting {
@@ -17,6 +18,8 @@ export interface NextInput<W extends Waiting = Waiting> {
   /** Their lanes are busy: in a request without an answer, or sealed for one. */
   readonly busy: Iterable<Pick<Waiting, "entityTag" | "lane">>;
   readonly now: number;
+  /** Nothing waits longer, unless the clock was set back. */
+  readonly longestMs: number;
   readonly limit: number;
 }
 export interface Next<W extends Waiting = Waiting> {
@@ -33,7 +36,7 @@ export const MAX_OVERTAKING = 1000;
  * Which operations may go under entity ordering. One that cannot keeps its lanes closed behind it, all others go on. Lanes are
  * told apart by the highest priority of what waits in them: who waits behind an operation pulls it along.
  */
-export function nextInLanes<W extends Waiting>({ waiting, busy, now, limit }: NextInput<W>): Next<W> {
+export function nextInLanes<W extends Waiting>({ waiting, busy, now, longestMs, limit }: NextInput<W>): Next<W> {
   const closed = new Set<string>();
   for (const one of busy) for (const lane of lanesOf(one)) closed.add(lane);
   const ready: { readonly one: W; readonly lanes: readonly string[]; rank: number }[] = [];
@@ -41,11 +44,12 @@ export function nextInLanes<W extends Waiting>({ waiting, busy, now, limit }: Ne
   for (const one of waiting) {
     const lanes = lanesOf(one);
     const isClosed = lanes.some((lane) => closed.has(lane));
-    if (!isClosed && one.dueAt <= now) {
+    const dueAt = dueTime(one.dueAt, now, longestMs);
+    if (!isClosed && dueAt <= now) {
       ready.push({ one, lanes, rank: one.priority });
       continue;
     }
-    if (!isClosed) waitUntil = Math.min(waitUntil ?? one.dueAt, one.dueAt);
+    if (!isClosed) waitUntil = Math.min(waitUntil ?? dueAt, dueAt);
     for (const lane of lanes) closed.add(lane);
   }
   // Without a priority the order of the queue is the order.

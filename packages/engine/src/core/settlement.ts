@@ -89,6 +89,11 @@ export interface Settlement {
 /** After `CONCURRENT_REQUEST`: the first request with this key is still running. */
 export const CONCURRENT_MS = 2000;
 
+/** No operation and no lane waits longer by itself. */
+export function longestWaitMs({ maxDelayMs }: BackoffPolicy): number {
+  return Math.max(maxDelayMs, CONCURRENT_MS);
+}
+
 /** What one judged answer does to the operations that were in the request, to the lane and to the engine. */
 export function settle(input: SettlementInput): Settlement {
   const { judgement } = input;

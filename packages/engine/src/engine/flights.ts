@@ -1,7 +1,7 @@
 import type { BatchLimits } from "../core/batch.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import { nextInLanes } from "../core/lanes.ts";
-import { isLocal, type Settlement } from "../core/settlement.ts";
+import { isLocal, longestWaitMs, type Settlement } from "../core/settlement.ts";
 import type { Seq } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import { isNumbered, isSendable, type QueuedOperation, type SendableRecord } from "../queue/records.ts";
@@ -164,6 +164,7 @@ export class Flights {
       waiting: leftovers.map((operation) => ({ ...waitingOf(operation), operation })),
       busy: inAir.map(waitingOf),
       now,
+      longestMs: longestWaitMs(this.#context.settings.backoff),
       limit: limits.maxOperations,
     });
     if (picked.length > 0) {

@@ -1,4 +1,6 @@
+import { dueTime } from "../core/backoff.ts";
 import { nextInLanes, type Waiting } from "../core/lanes.ts";
+import { longestWaitMs } from "../core/settlement.ts";
 import { planWindow } from "../core/window.ts";
 import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
@@ -85,11 +87,12 @@ async function decide(
 ): Promise<SealResult> {
   if (view.row.counts.pending < (request.atLeast ?? 0)) return { kind: "nothing" };
   const now = nowOf(context);
+  const longestMs = longestWaitMs(context.settings.backoff);
   const { lanes } = request;
   const { window, waitUntil } =
     lanes === undefined
       ? { window: await inOrder(view, request.maxOperations), waitUntil: undefined }
-      : await inLanes(view, request, lanes, now);
+      : await inLanes(view, request, lanes, { now, longestMs });
   if (window.length === 0 && waitUntil !== undefined) return { kind: "wait", until: waitUntil };
   if (window.length === 0) return { kind: "nothing" };
 
@@ -105,7 +108,7 @@ async function decide(
       isSettled: receipts.has(operation.seq),
       // A copy of one that was ever sent may still arrive: it ends by the server's marker, not by the clock.
       expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
-      dueAt: operation.row?.dueAt ?? 0,
+      dueAt: dueTime(operation.row?.dueAt ?? 0, now, longestMs),
     })),
     new Map([...holds].flatMap(([tag, lane]) => (lane.blockedBy === 0 ? [] : [[tag, lane.blockedBy] as const]))),
     now,
@@ -174,7 +177,7 @@ async function inLanes(
   view: AccountView,
   { lease, maxOperations: limit }: SealRequest,
   { lookahead, busy, taken }: Lanes,
-  now: number,
+  times: { readonly now: number; readonly longestMs: number },
 ): Promise<{ readonly window: readonly QueuedOperation[]; readonly waitUntil: number | undefined }> {
   lookahead.sync(view, lease);
   taken.clear();
@@ -185,7 +188,7 @@ async function inLanes(
   for (;;) {
     const fresh = lookahead.waiting.filter(({ seq }) => seq < end && !known.has(seq) && !taken.has(seq));
     const waiting = [...ready.map(waitingOf), ...fresh].sort((a, b) => a.seq - b.seq);
-    const { picked, waitUntil } = nextInLanes({ waiting, busy, now, limit });
+    const { picked, waitUntil } = nextInLanes({ waiting, busy, ...times, limit });
     if (picked.length < limit && (await lookahead.readOn(view))) continue;
     const missing = picked.flatMap(({ seq }) => (known.has(seq) ? [] : [seq]));
     const found = new Map((await view.bySeq(missing)).map((operation) => [operation.seq, operation]));
