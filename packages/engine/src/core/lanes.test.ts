@@ -57,6 +57,13 @@ describe("lanes", () => {
     expect(next([one(1, "a"), one(2, "b", { priority: 5 }), one(late, "c", { priority: 5 })])).toEqual({ seqs: [1, 2, late] });
   });
 
+  test("Q2 what does not fit into one request is shared out, so that a lane with much does not keep the others waiting", () => {
+    const waiting = [one(1, "a"), one(2, "b"), one(3, "c"), one(4, "a"), one(5, "b"), one(6, "a"), one(7, "a")];
+    expect(next(waiting, { limit: 3, requests: 3 })).toEqual({ seqs: [1, 4, 6] });
+    expect(next(waiting, { limit: 3, requests: 2 })).toEqual({ seqs: [1, 2, 4] });
+    expect(next(waiting, { limit: 7, requests: 3 })).toEqual({ seqs: [1, 2, 3, 4, 5, 6, 7] });
+  });
+
   const arbitrary = fc.record({
     waiting: fc
       .array(
@@ -81,14 +88,16 @@ describe("lanes", () => {
       { maxLength: 2 },
     ),
     limit: fc.integer({ min: 1, max: 10 }),
+    requests: fc.integer({ min: 1, max: 4 }),
   });
   const shares = (a: Pick<Waiting, "entityTag" | "lane">, b: Pick<Waiting, "entityTag" | "lane">): boolean =>
     lanesOf(a).some((lane) => lanesOf(b).includes(lane));
 
   test("Q2 whatever waits: what is picked has nothing unpicked before it in any of its lanes, and is in none that is busy", () => {
     fc.assert(
-      fc.property(arbitrary, ({ waiting, busy, limit }) => {
-        const { picked } = nextInLanes({ waiting, busy, now: NOW, longestMs: 500, limit });
+      fc.property(arbitrary, ({ waiting, busy, limit, requests }) => {
+        const { picked } = nextInLanes({ waiting, busy, now: NOW, longestMs: 500, limit, requests });
+        expect(picked.length > 0 || nextInLanes({ waiting, busy, now: NOW, longestMs: 500, limit }).picked.length === 0).toBe(true);
         expect(picked.length).toBeLessThanOrEqual(limit);
         picked.forEach((chosen, at) => {
           expect(chosen.dueAt).toBeLessThanOrEqual(NOW);

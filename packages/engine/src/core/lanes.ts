@@ -21,6 +21,8 @@ export interface NextInput<W extends Waiting = Waiting> {
   /** Nothing waits longer, unless the clock was set back. */
   readonly longestMs: number;
   readonly limit: number;
+  /** Requests that may still start: what does not fit into one is shared out by lanes, so that all of them have some. Default 1. */
+  readonly requests?: number;
 }
 export interface Next<W extends Waiting = Waiting> {
   /** May go now, in the order in which they are taken: any first part of it keeps the order of each lane. */
@@ -36,10 +38,10 @@ export const MAX_OVERTAKING = 1000;
  * Which operations may go under entity ordering. One that cannot keeps its lanes closed behind it, all others go on. Lanes are
  * told apart by the highest priority of what waits in them: who waits behind an operation pulls it along.
  */
-export function nextInLanes<W extends Waiting>({ waiting, busy, now, longestMs, limit }: NextInput<W>): Next<W> {
+export function nextInLanes<W extends Waiting>({ waiting, busy, now, longestMs, limit, requests = 1 }: NextInput<W>): Next<W> {
   const closed = new Set<string>();
   for (const one of busy) for (const lane of lanesOf(one)) closed.add(lane);
-  const ready: { readonly one: W; readonly lanes: readonly string[]; rank: number }[] = [];
+  const ready: Ready<W>[] = [];
   let waitUntil: number | undefined;
   for (const one of waiting) {
     const lanes = lanesOf(one);
@@ -64,8 +66,34 @@ export function nextInLanes<W extends Waiting>({ waiting, busy, now, longestMs, 
     // Stable, and nobody ranks below one behind it.
     ready.sort((a, b) => (a.rank === b.rank ? 0 : b.rank - a.rank));
   }
-  const picked = ready.slice(0, limit).map(({ one }) => one);
-  return { picked, ...(waitUntil === undefined ? {} : { waitUntil }) };
+  const picked = ready.length > limit && requests > 1 ? share(ready, limit, requests) : ready.slice(0, limit);
+  return { picked: picked.map(({ one }) => one), ...(waitUntil === undefined ? {} : { waitUntil }) };
+}
+
+interface Ready<W> {
+  readonly one: W;
+  readonly lanes: readonly string[];
+  rank: number;
+}
+
+/** The first of so many lanes that the other requests have as many. */
+function share<W>(ready: readonly Ready<W>[], limit: number, requests: number): readonly Ready<W>[] {
+  const all = new Set(ready.flatMap(({ lanes }) => lanes));
+  const most = Math.ceil(all.size / requests);
+  const taken = new Set<string>();
+  const left = new Set<string>();
+  const picked: Ready<W>[] = [];
+  for (const entry of ready) {
+    if (picked.length === limit) break;
+    const further = entry.lanes.filter((lane) => !taken.has(lane));
+    const isOthers = entry.lanes.some((lane) => left.has(lane)) || (further.length > 0 && taken.size + further.length > most);
+    if (isOthers && picked.length > 0) for (const lane of entry.lanes) left.add(lane);
+    else {
+      picked.push(entry);
+      for (const lane of further) taken.add(lane);
+    }
+  }
+  return picked;
 }
 
 /** Names of the lanes of an operation. An explicit one cannot be mistaken for an entity's tag. */

@@ -177,8 +177,13 @@ export class Flights {
     const maxOperations = Math.min(limits.maxOperations, MAX_SEALED - view.row.counts.sealed);
     if (maxOperations <= 0) return { kind: "none", until: waitUntil };
     const { lookahead } = this.#deck;
+    const requests = this.#capacity - this.#air.size;
     const busy = [...inAir, ...leftovers].map(waitingOf);
-    const sealing = await sealInLanes(this.#context, { account, lease, capabilities, ...limits, maxOperations }, { lookahead, busy });
+    const sealing = await sealInLanes(
+      this.#context,
+      { account, lease, capabilities, ...limits, maxOperations },
+      { lookahead, busy, requests },
+    );
     if (sealing.kind === "moved") return { kind: "more" };
     if (sealing.kind !== "sealed") {
       const untils = [waitUntil, sealing.kind === "wait" ? sealing.until : undefined].filter((until) => until !== undefined);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { answered, failed, refused, type SeenRequest } from "../testing/scripted-transport.ts";
 import { operationsIn, PlainRestBackend } from "../testing/tiny-backend.ts";
 import { type TestEngineOptions, TestWorld } from "../testing/test-world.ts";
-import { defineEntity } from "./definitions.ts";
+import { defineEntity, defineOperation } from "./definitions.ts";
 import type { SyncEngine } from "./sync-engine.ts";
 
 const OPS = "/api/v1/sync/ops";
@@ -227,6 +227,73 @@ describe("the sync face", () => {
     expect(await engine.status()).toMatchObject({ conflict: 2, pending: 1, sealed: 0, conserved: true });
   });
 
+  test("Q2 who waits behind one that was opened waits, too, in whichever lane it meets it", async () => {
+    const engine = await going(["UPDATE a"], { batch: { maxOperations: 5 }, concurrency: 1 });
+    await world.enqueue(engine, ["UPDATE a"], { lane: "x" });
+    await world.enqueue(engine, ["UPDATE free"]);
+    await world.enqueue(engine, ["UPDATE b"], { lane: "x" });
+    await world.enqueue(engine, ["UPDATE b"]);
+    let refusals = 0;
+    world.backend.judge = ({ entity_id }) => {
+      if (entity_id !== "a" || refusals++ > 0) return undefined;
+      return { status: 422, outcome: "rejected", error: { code: "VALIDATION_ERROR", message: "no" } };
+    };
+    // The request fails as a whole, so that its parts travel one after the other.
+    world.transport.next(isOps, answered(500, { message: "no" }));
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(sent().slice(0, 2)).toEqual(["a a free b b", "a a"]);
+    const applied = world.backend.applied.filter(({ entity_id }) => entity_id !== "free");
+    expect(applied.map(({ entity_id, lane }) => `${entity_id} ${lane ?? "-"}`)).toEqual(["a x", "b x", "b -"]);
+    expect(await engine.status()).toMatchObject({ failed: 1, pending: 0, sealed: 0, conserved: true });
+  });
+
+  test("O2 what a snapshot shows already is not shown once more on top of it, though its answer was lost", async () => {
+    const bump = defineOperation("device.bump", {
+      version: 1,
+      entity: () => ({ entityType: "device", entityId: "a" }),
+      apply: (draft: { n?: number }) => {
+        draft.n = (draft.n ?? 0) + 1;
+      },
+    });
+    world.backend.offers = { operations: ["device.bump"] };
+    world.backend.feed.effects.set("device.bump", (document) => ({ ...document, n: Number(document.n ?? 0) + 1 }));
+    const engine = await world.engine({ ordering: "entity", entities: [device] as never, operations: [bump] as never });
+    const deaf = world.transport.always(isOps, (request) => {
+      world.backend.answer(request);
+      return failed("reset");
+    });
+    const operation = engine.run(bump as never, {} as never);
+    await world.advance(20);
+    const seen: unknown[] = [];
+    const off = engine.entity(device, "a").subscribe(({ value }) => seen.push(isJsonObject(value) ? value.n : value));
+    await world.advance(200);
+    expect(world.backend.feed.documents.get("a")).toEqual({ n: 1 });
+    expect((await operation.status()).state).toBe("sealed");
+    expect(seen.at(-1)).toBe(1);
+    deaf();
+    await world.drain(engine);
+    expect(seen).not.toContain(2);
+    off();
+  });
+
+  test("T1 the oldest that waits is the first that nobody has taken, though later ones went", async () => {
+    const engine = await going(["UPDATE bad", "UPDATE bad"], { concurrency: 1, batch: { maxOperations: 1 } });
+    await world.advance(5000);
+    await world.enqueue(engine, ["UPDATE good"]);
+    world.backend.judge = ({ entity_id }) =>
+      entity_id === "bad" ? { status: 500, outcome: "retry", error: { code: "INTERNAL_ERROR", message: "no" } } : undefined;
+    engine.start();
+    await world.advance(100);
+    expect(world.backend.appliedIds).toEqual(["good"]);
+    const { oldestPendingAgeMs } = await engine.status();
+    expect(oldestPendingAgeMs).toBeGreaterThan(5000);
+    expect((await world.run(engine.pending.list())).map(({ entityId, state }) => `${entityId} ${state}`)).toEqual([
+      "bad sealed",
+      "bad pending",
+    ]);
+  });
+
   test("Q9 a pause while requests are in the air: nothing new starts, what was answered is written down", async () => {
     const engine = await going(named(24));
     world.transport.next(isOps, async (request) => {
@@ -276,7 +343,7 @@ describe("an app that changes its mind", () => {
     ["global", "entity"],
     ["entity", "global"],
   ] as const)("Q2 what was sealed under %s ordering is sent so, before anything new", async (first, then) => {
-    const engine = await going(["UPDATE a", "UPDATE b", "UPDATE a", "UPDATE c", "UPDATE a"], { ordering: first });
+    const engine = await going(["UPDATE a", "UPDATE b", "UPDATE a", "UPDATE c", "UPDATE a"], { ordering: first, concurrency: 1 });
     const calm = world.transport.always(isOps, answered(500, { message: "no" }));
     engine.start();
     await world.advance(20);

@@ -263,17 +263,23 @@ async function unsealInLanes(
   held: ReadonlySet<EntityTag>,
 ): Promise<void> {
   const closed = new Map<string, Seq>();
+  const close = (lanes: readonly string[], seq: Seq): void => {
+    for (const lane of lanes) closed.set(lane, Math.min(closed.get(lane) ?? seq, seq) as Seq);
+  };
   for (const [seq, state] of moved) {
     const operation = sent.get(seq);
     if (operation === undefined) continue;
-    const lanes = state === "pending" ? lanesOf(waitingOf(operation)) : held.has(operation.entityTag) ? [operation.entityTag] : [];
-    for (const lane of lanes) closed.set(lane, Math.min(closed.get(lane) ?? seq, seq) as Seq);
+    if (state === "pending") close(lanesOf(waitingOf(operation)), seq);
+    else if (held.has(operation.entityTag)) close([operation.entityTag], seq);
   }
   if (closed.size === 0 || view.row.counts.sealed <= sent.size) return;
   for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
     if (sent.has(operation.seq)) continue;
-    const isBehind = lanesOf(waitingOf(operation)).some((lane) => (closed.get(lane) ?? Number.POSITIVE_INFINITY) < operation.seq);
-    if (isBehind) unseal(context, change, operation);
+    const lanes = lanesOf(waitingOf(operation));
+    if (!lanes.some((lane) => (closed.get(lane) ?? Number.POSITIVE_INFINITY) < operation.seq)) continue;
+    unseal(context, change, operation);
+    // Who waits behind this one in its other lane waits, too.
+    close(lanes, operation.seq);
   }
 }
 

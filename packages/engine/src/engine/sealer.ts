@@ -21,6 +21,8 @@ interface Lanes {
   readonly lookahead: Lookahead;
   /** In a request that has no answer yet, or sealed for one. */
   readonly busy: readonly Pick<Waiting, "entityTag" | "lane">[];
+  /** That may still start, this one included. */
+  readonly requests: number;
   /** What leaves the lookahead when this is written. */
   readonly taken: Set<Seq>;
 }
@@ -176,7 +178,7 @@ async function inOrder(view: AccountView, limit: number): Promise<readonly Queue
 async function inLanes(
   view: AccountView,
   { lease, maxOperations: limit }: SealRequest,
-  { lookahead, busy, taken }: Lanes,
+  { lookahead, busy, requests, taken }: Lanes,
   times: { readonly now: number; readonly longestMs: number },
 ): Promise<{ readonly window: readonly QueuedOperation[]; readonly waitUntil: number | undefined }> {
   lookahead.sync(view, lease);
@@ -187,8 +189,8 @@ async function inLanes(
   const end = ready.length < LOOKAHEAD ? Number.POSITIVE_INFINITY : (ready.at(-1)?.seq ?? 0);
   for (;;) {
     const fresh = lookahead.waiting.filter(({ seq }) => seq < end && !known.has(seq) && !taken.has(seq));
-    const waiting = [...ready.map(waitingOf), ...fresh].sort((a, b) => a.seq - b.seq);
-    const { picked, waitUntil } = nextInLanes({ waiting, busy, ...times, limit });
+    const waiting = ready.length === 0 ? fresh : [...ready.map(waitingOf), ...fresh].sort((a, b) => a.seq - b.seq);
+    const { picked, waitUntil } = nextInLanes({ waiting, busy, ...times, limit, requests });
     if (picked.length < limit && (await lookahead.readOn(view))) continue;
     const missing = picked.flatMap(({ seq }) => (known.has(seq) ? [] : [seq]));
     const found = new Map((await view.bySeq(missing)).map((operation) => [operation.seq, operation]));

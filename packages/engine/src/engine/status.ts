@@ -77,9 +77,10 @@ export async function statusOf(context: EngineContext, view: AccountView | undef
 /** Age of the oldest operation that still waits; null when none does. */
 export async function oldestPendingAgeMs(view: AccountView, now: EpochMs): Promise<number | null> {
   if (view.row.counts.pending + view.row.counts.sealed === 0) return null;
-  const kept = await view.inPhase(["ready", "blocked", "sealed"], 0 as Seq | 0, 1);
-  const fresh = kept.length > 0 ? [] : (await view.fresh(1)).operations;
-  const first = kept[0] ?? fresh[0];
+  const [kept] = await view.inPhase(["ready", "blocked", "sealed"], 0 as Seq | 0, 1);
+  // Under entity ordering later ones may have overtaken the first that nobody has taken.
+  const [fresh] = kept !== undefined && kept.seq < view.global.head ? [] : (await view.fresh(1)).operations;
+  const first = kept !== undefined && (fresh === undefined || kept.seq < fresh.seq) ? kept : fresh;
   return first === undefined ? null : Math.max(0, now - first.content.createdAt);
 }
 
