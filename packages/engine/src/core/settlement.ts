@@ -12,6 +12,8 @@ export interface InFlight {
   readonly sentBefore: boolean;
   /** Its one correction of the clock is spent. */
   readonly skewCorrected: boolean;
+  /** Under entity ordering: the names of its lanes. */
+  readonly lanes?: readonly string[];
 }
 
 /** What went wrong in a row before this answer. */
@@ -129,11 +131,12 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
   let stuck: { readonly index: number; readonly verdict: OperationVerdict } | undefined;
   let ask: Settlement["ask"];
   let engineFault: Finding | undefined;
+  const staysSealed = behindStuck(input);
   results.forEach((verdict, index) => {
+    const isSkippedBehindStuck = staysSealed(verdict, index);
     if (verdict.step === "mismatch") engineFault = verdict;
     if (verdict.event === "retry_later") stuck ??= { index, verdict };
-    // Skipped behind one that stays sealed: nothing before it left the sequence, so its number and its seal hold.
-    else if (verdict.event === "unseal" && stuck !== undefined && input.ordering !== "entity") return;
+    else if (isSkippedBehindStuck) return;
     else if (mustAsk(verdict, input.operations[index])) ask = { index, verdict };
     else moves.push({ index, verdict });
   });
@@ -159,6 +162,23 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
     ...rest,
     ...(charge === undefined ? {} : { charge: { ...charge, index: stuck.index } }),
     batch: alone ? rest.batch : "halve",
+  };
+}
+
+/**
+ * Skipped behind one that stays sealed: nothing before it left the sequence, so its number and its seal hold. Under entity ordering
+ * the sequence is the lane's; who stands behind an opened one as well is opened.
+ */
+function behindStuck({ ordering, operations }: SettlementInput): (verdict: OperationVerdict, index: number) => boolean {
+  const stuck = new Set<string>();
+  const opened = new Set<string>();
+  return ({ event }, index) => {
+    const lanes = ordering === "entity" ? (operations[index]?.lanes ?? []) : [""];
+    const isOpened = ordering === "entity" && lanes.some((lane) => opened.has(lane));
+    const stays = event === "unseal" && !isOpened && lanes.some((lane) => stuck.has(lane));
+    const into = event === "retry_later" || stays ? stuck : event === "unseal" || event === "conflict" ? opened : undefined;
+    for (const lane of lanes) into?.add(lane);
+    return stays;
   };
 }
 

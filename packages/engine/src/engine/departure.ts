@@ -1,6 +1,7 @@
 import { type Ordering, utf8SizeBytes } from "@guardian-sync/protocol";
 import { type BatchLimits, takeBatch } from "../core/batch.ts";
 import type { Judgement, SentOperation } from "../core/answer.ts";
+import { lanesOf } from "../core/lanes.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import { type BucketState, fullBucket, takeToken } from "../core/rate-limit.ts";
 import { faceOf, restRequest } from "../core/render.ts";
@@ -13,6 +14,7 @@ import type { EngineContext } from "./context.ts";
 import type { Ending } from "./ending.ts";
 import type { Gate } from "./gate.ts";
 import type { Greeter } from "./greeter.ts";
+import { waitingOf } from "./lookahead.ts";
 import type { LockKeeper } from "./lock-keeper.ts";
 import type { Errand, Origin } from "./origin.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
@@ -113,6 +115,7 @@ export class Departure {
         policy: settings.backoff,
         sentBefore,
         skewCorrected: operation.detail.skewCorrected === true,
+        lanes: lanesOf(waitingOf(operation)),
       })),
       judgement,
       ...strain,
