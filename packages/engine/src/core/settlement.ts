@@ -89,7 +89,7 @@ export interface Settlement {
 }
 
 /** After `CONCURRENT_REQUEST`: the first request with this key is still running. */
-export const CONCURRENT_MS = 2000;
+const CONCURRENT_MS = 2000;
 
 /** No operation and no lane waits longer by itself. */
 export function longestWaitMs({ maxDelayMs }: BackoffPolicy): number {

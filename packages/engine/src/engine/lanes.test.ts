@@ -248,6 +248,79 @@ describe("the sync face", () => {
     expect(await engine.status()).toMatchObject({ failed: 1, pending: 0, sealed: 0, conserved: true });
   });
 
+  test("Q2 many that wait behind one keep nobody else waiting, and no row is written for them", async () => {
+    const engine = await going([...Array.from({ length: 700 }, () => "UPDATE bad" as const), ...named(40)], {
+      batch: { maxOperations: 20 },
+    });
+    world.backend.judge = ({ entity_id }) =>
+      entity_id === "bad" ? { status: 500, outcome: "retry", error: { code: "INTERNAL_ERROR", message: "no" } } : undefined;
+    engine.start();
+    await world.advance(300);
+    expect(world.backend.applied).toHaveLength(40);
+    expect([...world.disk.states.entries()].filter(([, { phase }]) => phase !== "cancelled").length).toBeLessThan(50);
+    world.backend.judge = () => undefined;
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(world.backend.applied).toHaveLength(740);
+    expect(await engine.status()).toMatchObject({ succeeded: 741, conserved: true });
+  });
+
+  test("Q6 what is taken back while its lane is busy is not sent", async () => {
+    const engine = await going(["UPDATE a", "UPDATE a", "UPDATE b"], { batch: { maxOperations: 1 } });
+    const last = await world.enqueue(engine, ["UPDATE a"]);
+    world.transport.next(isOps, async (request) => {
+      await last[0]?.cancel();
+      return world.backend.answer(request);
+    });
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(world.backend.appliedIds.toSorted()).toEqual(["a", "a", "b"]);
+    expect(await engine.status()).toMatchObject({ succeeded: 4, cancelled: 1, conserved: true });
+  });
+
+  test("L2 a lost lock in the middle: what is in the air goes again under its keys by whoever has it", async () => {
+    const engine = await going(named(12));
+    world.transport.next(isOps, async (request) => {
+      await engine.forceReleaseLock("an operator tries it");
+      return world.backend.answer(request);
+    });
+    engine.start();
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(world.backend.applied).toHaveLength(12);
+    expect(await engine.status()).toMatchObject({ succeeded: 13, conserved: true });
+  });
+
+  test("A5 another account while requests are in the air: nothing more goes out for the one before", async () => {
+    const engine = await going(named(24));
+    world.transport.next(isOps, (request) => {
+      world.session = { account: { space: "home", principal: "bob" }, token: "token-bob" };
+      return world.backend.answer(request);
+    });
+    engine.start();
+    await world.drain(engine);
+    expect(world.backend.applied).toHaveLength(12);
+  });
+
+  test("R5 behind an open breaker one probe goes, then all at once again", async () => {
+    const engine = await going(named(24), { breaker: { failureThreshold: 4, cooldownMs: 5000 } });
+    const calm = world.transport.always(isOps, answered(503, { message: "no" }));
+    engine.start();
+    await world.advance(1000);
+    calm();
+    let state: string = (await engine.status()).breaker.state;
+    expect(state).not.toBe("closed");
+    engine.on("breaker", (event) => {
+      state = event.state;
+    });
+    const atOnce: Record<string, number> = { closed: 0, open: 0, half_open: 0 };
+    world.transport.always(isOps, (request) => {
+      atOnce[state] = Math.max(atOnce[state] ?? 0, world.transport.inFlight);
+      return world.backend.answer(request);
+    });
+    expect(await world.drain(engine)).toEqual({ empty: true });
+    expect(atOnce).toEqual({ closed: 4, open: 0, half_open: 1 });
+    expect(world.backend.applied).toHaveLength(24);
+  });
+
   test("O2 what a snapshot shows already is not shown once more on top of it, though its answer was lost", async () => {
     const bump = defineOperation("device.bump", {
       version: 1,
