@@ -120,11 +120,12 @@ export class Flights {
 
   /** The next one that lands; undefined: it is time to look whether another can start. */
   async #next(until: number | undefined): Promise<Landing | undefined> {
-    if (this.#isNudged && !this.#hasStopped) return undefined;
     const { clock } = this.#context.platform;
     let cancel: (() => void) | undefined;
     const call = new Promise<undefined>((resolve) => {
       this.#wake = () => resolve(undefined);
+      // Who has landed comes first all the same.
+      if (this.#isNudged && !this.#hasStopped) resolve(undefined);
       if (until !== undefined) cancel = clock.schedule(Math.max(1, until - clock.now()), () => resolve(undefined));
     });
     try {
