@@ -20,7 +20,7 @@ const window = (contents: readonly Foldable[], more: Partial<FoldCandidate> = {}
       seq: (index + 1) as Seq,
       entityTag: content.entityId,
       resultKey: content.key,
-      lane: "",
+      lanes: [""],
       isFree: true,
       members: 0,
       isReplacing: true,
@@ -129,7 +129,7 @@ describe("a window", () => {
   test("X6 Q2 what is about another entity stands between, unless each entity is a lane of its own", () => {
     const mixed = [edits[0], { ...edits[1], entityId: "b" }, edits[2]] as readonly Foldable[];
     expect(folds(window(mixed))).toEqual([]);
-    expect(folds(window(mixed).map((candidate) => ({ ...candidate, lane: candidate.entityTag })))).toEqual([[0, [2]]]);
+    expect(folds(window(mixed).map((candidate) => ({ ...candidate, lanes: [candidate.entityTag] })))).toEqual([[0, [2]]]);
   });
 
   test.each([
@@ -219,7 +219,7 @@ describe("any schedule", () => {
   test.each(["next to each other", "past other entities"])("X6 %s: folded or not, the documents end equal", (how) => {
     const check = (candidates: readonly FoldCandidate[]): void => {
       const laned = candidates.map((candidate) =>
-        how === "past other entities" ? { ...candidate, lane: candidate.entityTag } : candidate,
+        how === "past other entities" ? { ...candidate, lanes: [candidate.entityTag] } : candidate,
       );
       const start = (): Documents => new Map([["f", { a: 0 }]]);
       const [plain, folded] = [start(), start()];
