@@ -4,7 +4,7 @@ import { isOpsRequest, operationsOf, orderingOf } from "./wire.ts";
 
 /**
  * INV3 on the way out: a lane is in at most one request that has no answer yet, and a request in global order travels alone. INV8: no
- * more requests at once than the app allows.
+ * more requests at once than the app allows. INV10: what depends on an operation never travels beside it.
  */
 export class LaneWatch {
   readonly #report: Report;
@@ -31,6 +31,12 @@ export class LaneWatch {
         ...(lane === undefined ? [] : [`lane ${lane}`]),
       ]),
     );
+    const keys = new Set(operationsOf(request).map(({ key }) => key));
+    const beside = new Set(Array.from(underWay.keys()).flatMap((other) => operationsOf(other).map(({ key }) => key)));
+    for (const { key, depends_on: parents = [] } of operationsOf(request)) {
+      const parent = parents.find((one) => beside.has(one) && !keys.has(one));
+      if (parent !== undefined) this.#report("INV10", `${process} sends ${key} beside ${parent}, on which it depends`);
+    }
     for (const others of underWay.values()) {
       for (const lane of lanes) if (others.has(lane)) this.#report("INV3", `${process} sends ${lane} while it is in another request`);
     }
