@@ -169,4 +169,45 @@ describe("lanes", () => {
       }),
     );
   });
+
+  test("Q2 whatever takes off and lands when: no lane is in two requests, each lane keeps its order, and everything gets its turn", () => {
+    const draws = fc.array(fc.nat(), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(arbitrary, draws, ({ waiting: all, limit, requests }, luck) => {
+        const air: (readonly Waiting[])[] = [];
+        const done: Waiting[] = [];
+        let waiting = all.map((one) => ({ ...one, dueAt: 0 }));
+        for (let step = 0; waiting.length + air.length > 0; step++) {
+          const lands = air.length === requests || (air.length > 0 && (luck[step % luck.length] as number) % 3 === 0);
+          const { picked } = lands
+            ? { picked: [] }
+            : nextInLanes({ waiting, busy: air.flat(), now: NOW, longestMs: 500, limit, requests: requests - air.length });
+          if (picked.length > 0) {
+            expect(air.flat().some((flying) => picked.some((one) => shares(one, flying)))).toBe(false);
+            air.push(picked);
+            waiting = waiting.filter((one) => !picked.includes(one));
+          } else if (air.length > 0)
+            done.push(...(air.splice((luck[step % luck.length] as number) % air.length, 1)[0] as readonly Waiting[]));
+          else throw new Error("nothing takes off, and nothing is in the air");
+        }
+        expect(done).toHaveLength(all.length);
+        for (const [at, one] of done.entries())
+          expect(done.slice(at + 1).some((other) => other.seq < one.seq && shares(other, one))).toBe(false);
+      }),
+    );
+  });
+
+  test("Q2 however urgent what comes in is, no more than so many overtake", () => {
+    let waiting = [one(1, "slow")];
+    let seq = 1;
+    let overtaken = 0;
+    while (waiting.some(({ entityTag }) => entityTag === "slow")) {
+      while (waiting.length < 3) waiting.push(one(++seq, `urgent ${seq}`, { priority: 9 }));
+      const { picked } = nextInLanes({ waiting, busy: [], now: NOW, longestMs: 500, limit: 1 });
+      waiting = waiting.filter((other) => !picked.includes(other));
+      overtaken += 1;
+    }
+    expect(overtaken).toBeGreaterThan(MAX_OVERTAKING - 10);
+    expect(overtaken).toBeLessThanOrEqual(MAX_OVERTAKING + 1);
+  });
 });
