@@ -357,7 +357,8 @@ export class OperationsWatch {
       this.#report("INV10", `operation ${id} is ${final.state} without effect, and another member of its group took effect`);
     if (effects === 0 || touched) return;
     for (const parent of parents) {
-      const isDone = parent.effects > 0 || [...parent.answers].some((answer) => DONE_BEFORE.test(answer));
+      // What is folded has the answers of its survivor.
+      const isDone = parent.effects > 0 || [...(parent.into ?? parent).answers].some((answer) => DONE_BEFORE.test(answer));
       if (!isDone) this.#report("INV10", `operation ${id} took effect without operation ${parent.id}, which it depends on`);
       else if (parent.effects > 0 && parent.effectOrder > effectOrder && !parent.touched)
         this.#report("INV10", `operation ${id} took effect before operation ${parent.id}, which it depends on`);
