@@ -56,7 +56,7 @@ export async function drainRows(
 
 /** Operations per second. */
 async function drainOnce(url: string, batch: number, requests: number, encrypted: boolean): Promise<number> {
-  const engine = await benchEngine(encrypted, url, batch);
+  const engine = await benchEngine(encrypted, url, { maxOperations: batch });
   try {
     // The handshake and the first connection are not part of the rate.
     await engine.sync.enqueue(updateOf(0));

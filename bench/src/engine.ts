@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { createSyncEngine, defineEntity, type SyncEngine } from "guardian-sync";
+import { createSyncEngine, defineEntity, type SyncEngine, type SyncEngineOptions } from "guardian-sync";
 import { sqliteStore } from "guardian-sync/sqlite";
 import { newFolder } from "./folder.ts";
 
@@ -10,8 +10,11 @@ export interface BenchEngine {
   readonly close: () => Promise<void>;
 }
 
+export type BenchEngineOptions = Pick<SyncEngineOptions, "ordering" | "concurrency"> & { readonly maxOperations?: number };
+
 /** An engine on a new queue file; it does not send unless `baseUrl` is given. */
-export async function benchEngine(encrypted: boolean, baseUrl?: string, maxOperations = 50): Promise<BenchEngine> {
+export async function benchEngine(encrypted: boolean, baseUrl?: string, options: BenchEngineOptions = {}): Promise<BenchEngine> {
+  const { maxOperations = 50, ...order } = options;
   const folder = newFolder();
   const path = join(folder.path, "queue.db");
   const sync = await createSyncEngine({
@@ -23,6 +26,7 @@ export async function benchEngine(encrypted: boolean, baseUrl?: string, maxOpera
     entities: [defineEntity("device", { collection: "devices" }) as never],
     autoStart: baseUrl !== undefined,
     batch: { maxOperations },
+    ...order,
     rateLimit: { requestsPerSecond: 1e6, burst: 1e6 },
   });
   return {

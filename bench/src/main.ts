@@ -5,6 +5,7 @@ import type { BrowserFigures } from "./browser/suite.ts";
 import { drainRows } from "./drain.ts";
 import { enqueueComparisons } from "./enqueue.ts";
 import { foldRow } from "./fold.ts";
+import { laneRows } from "./lanes.ts";
 import { compare, type Row } from "./measure.ts";
 import { nextOperationRow } from "./next-operation.ts";
 import { printTable, toMarkdown } from "./table.ts";
@@ -57,6 +58,7 @@ if (wants("enqueue")) for (const comparison of enqueueComparisons(full ? 4 : 1))
 if (wants("drain")) {
   rows.push(...(await drainRows(50, full ? 200 : 40, false, ROUNDS, note)));
   rows.push(...(await drainRows(50, full ? 200 : 40, true, ROUNDS, note)));
+  rows.push(...(await laneRows(full ? 400 : 100, ROUNDS, note)));
 }
 if (wants("fold")) rows.push(await foldRow(5000, note));
 if (wants("next"))

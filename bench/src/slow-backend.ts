@@ -8,6 +8,8 @@ const GENERATION = "00000000-0000-4000-8000-000000000000";
 /** What a page consists of, by path. Served without delay. */
 export type SiteFiles = Readonly<Record<string, { readonly type: string; readonly text: string }>>;
 
+/** Below it stands a plain REST backend, which knows no protocol of ours. */
+export const REST_PREFIX = "/rest";
 /** How many operations arrived since it was last asked. */
 export const SEEN_PATH = "/bench/seen";
 
@@ -52,6 +54,9 @@ function serve(latencyMs: number, site: SiteFiles): void {
     return { status: 200, text: JSON.stringify({ meta: { trace_id: meta.trace_id, timestamp: new Date().toISOString() }, data }) };
   };
   const answerOf = (method: string, path: string, body: string): Answer => {
+    if (path.startsWith(REST_PREFIX)) {
+      return path.includes("/sync/") ? { status: 404, text: '{"message":"no such route"}' } : { status: 200, text: '{"done":true}' };
+    }
     if (!path.startsWith("/peer/")) return protocolAnswer(body);
     const { status, data, units } = peers.answer(method, path, body);
     seen += units;

@@ -48,7 +48,7 @@ export class App {
   readonly #own: { readonly record: Enqueued; readonly operation: Operation }[] = [];
 
   static async open(
-    options: Pick<EngineOptions, "store" | "batch" | "coalesce" | "telemetry">,
+    options: Pick<EngineOptions, "store" | "batch" | "coalesce" | "ordering" | "concurrency" | "telemetry">,
     platform: Platform,
     home: Home,
   ): Promise<App> {
@@ -127,7 +127,7 @@ export class App {
 
   /** One call for each. */
   doAll(intents: readonly Intent[]): void {
-    for (const intent of intents) {
+    for (const intent of intents.map((one) => this.#inLane(one))) {
       const record = this.#record(intent);
       if (intent.type === ADD) this.#run(intent, record);
       else
@@ -140,7 +140,7 @@ export class App {
 
   /** One call for all plain ones: all of them are stored, or none. */
   doTogether(intents: readonly Intent[]): void {
-    const plain = intents.filter(({ type }) => type !== ADD);
+    const plain = intents.filter(({ type }) => type !== ADD).map((one) => this.#inLane(one));
     if (plain.length === 0) return;
     const records = plain.map((intent) => this.#record(intent));
     this.#heard(records, this.#engine.enqueueMany(plain.map((intent) => this.#input(intent))));
@@ -282,21 +282,31 @@ export class App {
     return { state, code: settled?.code ?? null, verdict: settled?.verdict ?? null };
   }
 
-  #input({ type, entityType, entityId, payload, baseVersion, expiresInMs }: Intent): Parameters<SyncEngine["enqueue"]>[0] {
+  /** In worlds with lanes some of it is in an explicit one, and some is more urgent than other things. */
+  #inLane(intent: Intent): Intent {
+    const { scenario, laneLuck } = this.#home.world;
+    if (!scenario.orderings.includes("entity")) return intent;
+    const lane = laneLuck.chance(0.2) ? { lane: laneLuck.pick(["red", "blue"]) } : {};
+    const priority = laneLuck.chance(0.2) ? { priority: laneLuck.integer(-2, 5) } : {};
+    return { ...intent, ...lane, ...priority };
+  }
+
+  #input({ type, entityType, entityId, payload, baseVersion, expiresInMs, ...more }: Intent): Parameters<SyncEngine["enqueue"]>[0] {
     if (type === ADD) throw new TypeError(`${ADD} is declared: run it`);
     const base = baseVersion === null ? {} : { baseVersion };
     const expiry = expiresInMs === null ? {} : { expiresAt: this.#home.now() + expiresInMs };
-    const facts = { type, entityType, entityId, ...base, ...expiry };
+    const facts = { type, entityType, entityId, ...base, ...expiry, ...inLane(more) };
     return type === "DELETE" ? facts : { ...facts, payload: { ...payload } };
   }
 
   #run(intent: Intent, record: Enqueued, dependsOn: readonly Operation[] = []): void {
     try {
       const { id, by, memo } = intent.payload;
+      const options = { dependsOn, ...inLane(intent) };
       const operation =
         this.#home.version === 1
-          ? this.#engine.run(add as never, { id, by, memo } as never, { dependsOn })
-          : this.#engine.run(addSecond as never, { id, delta: by, memo } as never, { dependsOn });
+          ? this.#engine.run(add as never, { id, by, memo } as never, options)
+          : this.#engine.run(addSecond as never, { id, delta: by, memo } as never, options);
       this.#home.world.operations.named(record, operation.id);
       this.#heard(
         [record],
@@ -307,9 +317,9 @@ export class App {
     }
   }
 
-  #record({ type, entityType, entityId, by, marker, expiresInMs }: Intent): Enqueued {
+  #record({ type, entityType, entityId, by, marker, expiresInMs, lane }: Intent): Enqueued {
     const { device, world } = this.#home;
-    const facts = { id: null, device, process: this.#label, type, entityType, entityId, by, marker };
+    const facts = { id: null, device, process: this.#label, type, entityType, entityId, lane: lane ?? null, by, marker };
     const record = world.operations.enqueued(facts);
     record.watched = this.#looker?.isLoaded === true;
     record.meddled = expiresInMs !== null;
@@ -361,6 +371,10 @@ export class App {
   #write(text: string): void {
     this.#home.world.journal.write(this.#label, text);
   }
+}
+
+function inLane({ lane, priority }: Pick<Intent, "lane" | "priority">): Pick<Intent, "lane" | "priority"> {
+  return { ...(lane === undefined ? {} : { lane }), ...(priority === undefined ? {} : { priority }) };
 }
 
 function shortName({ id, call, type }: Enqueued): string {

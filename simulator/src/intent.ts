@@ -12,6 +12,8 @@ export interface Intent {
   readonly expiresInMs: number | null;
   /** The version that the person saw, where they looked. */
   readonly baseVersion: number | null;
+  readonly lane?: string;
+  readonly priority?: number;
   /** What a counter, or the score of a board, grows by. */
   readonly by: number;
 }

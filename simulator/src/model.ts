@@ -86,6 +86,8 @@ export interface Enqueued {
   readonly type: string;
   readonly entityType: string;
   readonly entityId: string;
+  /** Its explicit one. */
+  readonly lane: string | null;
   /** Stands in its payload and in no other; empty for a DELETE. */
   readonly marker: string;
   /** What a counter, or the score of a board, grows by; 0 for everything else. */

@@ -18,8 +18,9 @@ export class OperationsWatch {
   readonly all: Enqueued[] = [];
   readonly #byId = new Map<string, Enqueued>();
   readonly #report: Report;
+  readonly #isGlobal: boolean;
   readonly #bySeq = new Map<string, Enqueued>();
-  /** The largest seq that had an effect, per queue, and per entity of a queue. */
+  /** The largest seq that had an effect, per queue, and per entity and explicit lane of a queue. */
   readonly #lastSeq = new Map<string, number>();
   readonly #contents = new Map<string, string>();
   /** Operations on each device's disk, by account tag: what its counter `enqueued` has to say. */
@@ -32,8 +33,10 @@ export class OperationsWatch {
   /** Have ended on their disk: what is seen for the first time from here on is another one. */
   readonly #settled = new Set<Enqueued>();
 
-  constructor(report: Report) {
+  /** `isGlobal`: one order for the whole queue, not only for each entity and each lane. */
+  constructor(report: Report, isGlobal = true) {
     this.#report = report;
+    this.#isGlobal = isGlobal;
   }
 
   enqueued(
@@ -284,8 +287,15 @@ export class OperationsWatch {
     const last = this.#lastSeq.get(queue) ?? 0;
     const lastOfEntity = this.#lastSeq.get(entity) ?? 0;
     if (seq < lastOfEntity) this.#report("INV3", `operation ${id} (seq ${seq}) took effect after seq ${lastOfEntity} of the same entity`);
-    else if (seq < last && !record.heldBack)
+    else if (seq < last && !record.heldBack && this.#isGlobal)
       this.#report("INV3", `operation ${id} (seq ${seq}) took effect after seq ${last} of the same queue`);
+    if (record.lane !== null) {
+      const lane = `${queue} lane ${record.lane}`;
+      const lastOfLane = this.#lastSeq.get(lane) ?? 0;
+      if (seq < lastOfLane && !record.heldBack)
+        this.#report("INV3", `operation ${id} (seq ${seq}) took effect after seq ${lastOfLane} of the same lane`);
+      this.#lastSeq.set(lane, Math.max(lastOfLane, seq));
+    }
     this.#lastSeq.set(queue, Math.max(last, seq));
     this.#lastSeq.set(entity, Math.max(lastOfEntity, seq));
     return record;

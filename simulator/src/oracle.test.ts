@@ -20,7 +20,7 @@ const FINE = { state: "applied", code: null, verdict: "applied" };
 function written(count: number): { readonly watch: OperationsWatch; readonly records: readonly Enqueued[] } {
   told = [];
   const watch = new OperationsWatch(report);
-  const facts = { id: null, device: "d1", process: "d1.p1#1", type: "UPDATE", entityType: "note", by: 0 };
+  const facts = { id: null, device: "d1", process: "d1.p1#1", type: "UPDATE", entityType: "note", lane: null, by: 0 };
   const records = Array.from({ length: count }, (_, i) => watch.enqueued({ ...facts, entityId: `n${i % 2}`, marker: `m${i}.` }));
   for (const [i, record] of records.entries()) watch.named(record, `id-${i}`);
   const segment = { account: "tag", idMin: "id-0", idMax: `id-${count - 1}`, count } as never;
@@ -207,7 +207,7 @@ describe("the oracle tells", () => {
     const views = new ViewWatch(report, operations, true);
     views.onSuspicion = (judge) => judge();
     const life = { label: "d1.p1#1", device: "d1" };
-    const facts = { id: null, device: "d1", process: life.label };
+    const facts = { id: null, device: "d1", process: life.label, lane: null };
     const add = operations.enqueued({ ...facts, type: "counter.add", entityType: "counter", entityId: "c", marker: "", by: 5 });
     const [older, newer] = [1, 2].map((n) =>
       operations.enqueued({ ...facts, type: "UPDATE", entityType: "note", entityId: "n", marker: `${CANARY} ${n}.`, by: 0 }),

@@ -57,9 +57,11 @@ export class Process {
     const luck = random.fork(this.label);
     const store = this.#store(gate, luck);
     const looks = luck.fork("looks").chance(world.scenario.lookers);
-    const batch = { maxOperations: world.scenario.maxBatch };
-    const { coalesce } = world.scenario;
-    App.open({ store, batch, coalesce, telemetry: this.#telemetry() }, this.#platform(gate, luck), this.#home(gate)).then(
+    const { maxBatch, orderings, concurrency, coalesce } = world.scenario;
+    const batch = { maxOperations: maxBatch };
+    const ordering = luck.fork("ordering").pick(orderings);
+    const options = { store, batch, coalesce, ordering, concurrency, telemetry: this.#telemetry() };
+    App.open(options, this.#platform(gate, luck), this.#home(gate)).then(
       (app) => {
         if (gate.isDead) return;
         this.#app = app;
@@ -311,10 +313,12 @@ export class Process {
           world.canaries.headers("the header", request.headers);
           const keys = operations.map(({ key }) => key);
           world.restraint.sent(label, request, keys);
+          world.lanes.sent(label, request);
           return Promise.resolve({ under: device.network.exchange(request) });
         });
         const answer = await under;
         world.restraint.ended(label, request);
+        world.lanes.ended(label, request);
         return new Promise((resolve) => {
           gate.event("answer", 0, () => {
             world.restraint.delivered(label, answer);

@@ -1,7 +1,7 @@
 import { MAX_BATCH_OPERATIONS, MAX_BODY_BYTES, parseRetryAfter, SYNC_PATHS } from "@guardian-sync/protocol";
 import type { HttpRequest, Exchange } from "guardian-sync/testing";
 import type { Report } from "./model.ts";
-import { isOpsRequest, pathOf } from "./wire.ts";
+import { pathOf } from "./wire.ts";
 
 const HOUR_MS = 3_600_000;
 /** Backoff of 30 s, shortened by jitter to 15 s at the least, gives 240 tries an hour. */
@@ -20,7 +20,7 @@ export class RestraintWatch {
   readonly #heldUntilMs = new Map<string, number>();
   readonly #tries = new Map<string, number[]>();
   readonly #inFlight = new Map<string, number>();
-  readonly #lanes = new Set<string>();
+  readonly #readers = new Set<string>();
 
   constructor(report: Report, nowMs: () => number) {
     this.#report = report;
@@ -39,11 +39,9 @@ export class RestraintWatch {
     const inFlight = (this.#inFlight.get(process) ?? 0) + 1;
     this.#inFlight.set(process, inFlight);
     if (inFlight > MAX_IN_FLIGHT) this.#report("INV8", `${process} has ${inFlight} requests in flight`);
-    const kind = kindOf(request);
-    if (kind !== undefined) {
-      const lane = `${process} ${kind}`;
-      if (this.#lanes.has(lane)) this.#report("INV8", `${process} asks for a ${kind} while another ${kind} is under way`);
-      this.#lanes.add(lane);
+    if (isPage(request)) {
+      if (this.#readers.has(process)) this.#report("INV8", `${process} asks for a page while another page is under way`);
+      this.#readers.add(process);
     }
     for (const key of keys) this.#try(process, key, nowMs);
   }
@@ -57,8 +55,7 @@ export class RestraintWatch {
   }
 
   ended(process: string, request: HttpRequest): void {
-    const kind = kindOf(request);
-    if (kind !== undefined) this.#lanes.delete(`${process} ${kind}`);
+    if (isPage(request)) this.#readers.delete(process);
     this.#inFlight.set(process, (this.#inFlight.get(process) ?? 1) - 1);
   }
 
@@ -79,10 +76,8 @@ export class RestraintWatch {
   }
 }
 
-/** Requests follow one another: one batch, and one page. A read without a cursor only asks whether the origin answers. */
-function kindOf(request: HttpRequest): "batch" | "page" | undefined {
+/** A page follows the one before. A read without a cursor only asks whether the origin answers. */
+function isPage(request: HttpRequest): boolean {
   const path = pathOf(request);
-  if (isOpsRequest(request)) return "batch";
-  const isPage = path === SYNC_PATHS.snapshot || (path === SYNC_PATHS.changes && request.url.includes("cursor="));
-  return isPage ? "page" : undefined;
+  return path === SYNC_PATHS.snapshot || (path === SYNC_PATHS.changes && request.url.includes("cursor="));
 }

@@ -1,3 +1,4 @@
+import type { Ordering } from "@guardian-sync/protocol";
 import type { SeededRandom } from "guardian-sync/testing";
 import type { Account } from "./model.ts";
 
@@ -12,6 +13,9 @@ export interface Scenario {
   readonly troubleMs: number;
   readonly actions: number;
   readonly maxBatch: number;
+  /** Of which a process picks one when it starts. */
+  readonly orderings: readonly Ordering[];
+  readonly concurrency: number;
   /** Apps that wait for verdicts look at their file twice a second. */
   readonly awaitsVerdicts: boolean;
   readonly coalesce: boolean;
@@ -46,15 +50,21 @@ export interface Scenario {
 const ALICE: Account = { space: "house", principal: "alice" };
 const BOB: Account = { space: "house", principal: "bob" };
 
+/** Some apps change their mind. */
+const LANED: readonly (readonly Ordering[])[] = [["entity"], ["entity"], ["entity", "global"]];
+
 export function scenarioOf(random: SeededRandom): Scenario {
   const troubleMs = random.pick([1, 4, 4, 15, 15, 45]) * MINUTE_MS;
   const isSeveral = random.chance(0.5);
-  const scenario = {
+  const lanes = random.fork("lanes");
+  const scenario: Scenario = {
     accounts: random.chance(0.35) ? [ALICE, BOB] : [ALICE],
     devices: Array.from({ length: random.pick([1, 1, 2, 3]) }, () => (isSeveral && random.chance(0.7) ? 2 : 1)),
     troubleMs,
     actions: random.integer(8, 36),
     maxBatch: random.pick([1, 3, 8, 50]),
+    orderings: lanes.chance(1 / 3) ? lanes.pick(LANED) : ["global"],
+    concurrency: lanes.integer(1, 4),
     awaitsVerdicts: random.chance(0.3),
     coalesce: random.chance(0.9),
     strictClock: random.chance(0.3),

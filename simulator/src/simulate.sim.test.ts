@@ -22,6 +22,8 @@ const ONCE_BROKEN: readonly (readonly [seed: number, what: string])[] = [
   [63, "waiting for a slow disk kept the processor busy"],
   [84, "who began to look signed out never read the feed, and lost sight of what was acknowledged"],
   [116, "a page that was the probe of an open breaker left it open"],
+  [151, "a time that one operation alone waits for was written before the clock was set back, and lasted for hours"],
+  [152, "under entity ordering a snapshot showed what had no answer yet, and it was shown once more on top"],
   [158, "a clock that was set back made a Retry-After last for hours"],
   [193, "a Retry-After that could not be written down was forgotten"],
   [242, "two additions to one counter took effect in the wrong order"],

@@ -14,6 +14,7 @@ export interface SeenOperation {
   readonly group?: string;
   readonly depends_on?: readonly string[];
   readonly op_number?: number;
+  readonly lane?: string;
   readonly cancelled?: true;
 }
 export interface SeenResult {
@@ -31,6 +32,11 @@ export function pathOf(request: HttpRequest): string {
 
 export function isOpsRequest(request: HttpRequest): boolean {
   return request.method === "POST" && pathOf(request) === SYNC_PATHS.ops;
+}
+
+export function orderingOf(request: HttpRequest): string {
+  const payload = isOpsRequest(request) ? parsed(request.body)?.payload : undefined;
+  return isJsonObject(payload) ? String(payload.ordering) : "";
 }
 
 /** A request is looked at when it leaves and whenever a copy of it arrives. */

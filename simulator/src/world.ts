@@ -4,6 +4,7 @@ import { Journal } from "./journal.ts";
 import type { Machinery } from "./machinery.ts";
 import { type Account, type Fault, type FaultCounts, type Invariant, noFaults, type Violation } from "./model.ts";
 import type { Mutant } from "./mutants/mutant.ts";
+import { LaneWatch } from "./lane-watch.ts";
 import { OperationsWatch } from "./operations-watch.ts";
 import { RestraintWatch } from "./restraint-watch.ts";
 import { type Scenario, scenarioOf } from "./scenario.ts";
@@ -55,6 +56,9 @@ export class World {
   readonly serverClock: VirtualClock;
   readonly operations: OperationsWatch;
   readonly senders: SenderWatch;
+  readonly lanes: LaneWatch;
+  /** Which lane, and how urgent, for those apps that know lanes. */
+  readonly laneLuck: SeededRandom;
   readonly restraint: RestraintWatch;
   readonly canaries: CanaryWatch;
   readonly views: ViewWatch;
@@ -76,8 +80,10 @@ export class World {
     this.journal = new Journal(this.timeline, machinery, keepLog === true);
     this.scenario = scenarioOf(this.random.fork("scenario"));
     this.tokens = new Tokens(this.scenario.accounts);
-    this.operations = new OperationsWatch(this.report);
+    this.operations = new OperationsWatch(this.report, !this.scenario.orderings.includes("entity"));
     this.senders = new SenderWatch(this.report);
+    this.lanes = new LaneWatch(this.report, this.scenario.orderings.includes("entity") ? this.scenario.concurrency : 1);
+    this.laneLuck = this.random.fork("lanes");
     this.restraint = new RestraintWatch(this.report, () => this.timeline.nowMs);
     this.canaries = new CanaryWatch(this.report);
     this.views = new ViewWatch(this.report, this.operations, this.scenario.accounts.length === 1);

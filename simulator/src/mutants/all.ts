@@ -3,6 +3,7 @@ import { ackBeforeCommit, dropOnAck } from "./durability.ts";
 import { annihilatesSent, foldsIntoSealed } from "./folding.ts";
 import { noFence } from "./fence.ts";
 import { newKeyPerTry } from "./keys.ts";
+import { laneInTwoRequests } from "./lanes.ts";
 import type { Mutant } from "./mutant.ts";
 import { ignoresRetryAfter } from "./patience.ts";
 import { appliesAgainOnReload } from "./reload.ts";
@@ -25,6 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
   childDoesNotWait,
   foldsIntoSealed,
   annihilatesSent,
+  laneInTwoRequests,
 ];
 
 export function mutantNamed(name: string): Mutant | undefined {

@@ -45,3 +45,8 @@ export function retryDelayMs({ policy, attempt, retryAfterMs, draws }: RetryDela
   const delayMs = retryAfterMs === undefined ? formulaMs : Math.max(formulaMs, retryAfterMs) + Math.floor(draws.spread * SPREAD_MS);
   return Math.min(delayMs, MAX_RETRY_AFTER_MS);
 }
+
+/** A time that lies further ahead than anything waits was written down before the clock was set back: it has come. Epoch ms; 0 = now. */
+export function dueTime(dueAt: number, now: number, longestMs: number): number {
+  return dueAt - now > longestMs ? 0 : dueAt;
+}

@@ -1,8 +1,9 @@
 import { canonicalJson, isJsonObject, type Json, type JsonObject, MAX_PAYLOAD_BYTES } from "@guardian-sync/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Seq } from "../ports/index.ts";
+import type { EntityTag, Seq } from "../ports/index.ts";
 import { type Effect, type FoldCandidate, type Foldable, foldTwo, planFolds } from "./coalesce.ts";
+import { orderLanesOf } from "./lanes.ts";
 import { MAX_MEMBERS } from "./max-members.ts";
 import { fieldRules } from "./field-rules.ts";
 import { mergePatch } from "./merge.ts";
@@ -20,7 +21,7 @@ const window = (contents: readonly Foldable[], more: Partial<FoldCandidate> = {}
       seq: (index + 1) as Seq,
       entityTag: content.entityId,
       resultKey: content.key,
-      lane: "",
+      lanes: [""],
       isFree: true,
       members: 0,
       isReplacing: true,
@@ -129,7 +130,7 @@ describe("a window", () => {
   test("X6 Q2 what is about another entity stands between, unless each entity is a lane of its own", () => {
     const mixed = [edits[0], { ...edits[1], entityId: "b" }, edits[2]] as readonly Foldable[];
     expect(folds(window(mixed))).toEqual([]);
-    expect(folds(window(mixed).map((candidate) => ({ ...candidate, lane: candidate.entityTag })))).toEqual([[0, [2]]]);
+    expect(folds(window(mixed).map((candidate) => ({ ...candidate, lanes: [candidate.entityTag] })))).toEqual([[0, [2]]]);
   });
 
   test.each([
@@ -219,7 +220,7 @@ describe("any schedule", () => {
   test.each(["next to each other", "past other entities"])("X6 %s: folded or not, the documents end equal", (how) => {
     const check = (candidates: readonly FoldCandidate[]): void => {
       const laned = candidates.map((candidate) =>
-        how === "past other entities" ? { ...candidate, lane: candidate.entityTag } : candidate,
+        how === "past other entities" ? { ...candidate, lanes: [candidate.entityTag] } : candidate,
       );
       const start = (): Documents => new Map([["f", { a: 0 }]]);
       const [plain, folded] = [start(), start()];
@@ -234,6 +235,41 @@ describe("any schedule", () => {
       expect(inWords(folded)).toBe(inWords(plain));
     };
     fc.assert(fc.property(planned, check), { numRuns: 300 });
+  });
+
+  test("X6 Q2 in lanes: nothing changes places with what stands in its entity or in its explicit lane", () => {
+    const lane = fc.array(fc.constantFrom(undefined, undefined, "x", "y"), { minLength: 40, maxLength: 40 });
+    const check = (candidates: readonly FoldCandidate[], lanes: readonly (string | undefined)[]): void => {
+      const laned = candidates.map((candidate, index): FoldCandidate => {
+        const name = lanes[index];
+        const content = name === undefined ? candidate.content : { ...candidate.content, lane: name };
+        return { ...candidate, content, lanes: orderLanesOf({ entityTag: candidate.entityTag as EntityTag, lane: name }) };
+      });
+      const units = planFolds(laned, apart);
+      const survivorOf = new Map(units.flatMap(({ index, members }) => members.map((member) => [member, index] as const)));
+      const places = laned.map((candidate, index) => ({ lanes: candidate.lanes, index, place: survivorOf.get(index) ?? index }));
+      for (const later of places) {
+        const before = places.filter(({ index, lanes: own }) => index < later.index && own.some((one) => later.lanes.includes(one)));
+        expect(before.every(({ place }) => place <= later.place)).toBe(true);
+      }
+    };
+    fc.assert(fc.property(planned, lane, check), { numRuns: 300 });
+  });
+  test("X6 Q2 in lanes: edits of an entity fold past others, unless one of its lane stands between", () => {
+    const edits = [
+      one("UPDATE", { a: 1 }, { lane: "x" }),
+      one("UPDATE", { a: 2 }, { entityId: "e" }),
+      one("UPDATE", { a: 3 }, { lane: "x" }),
+    ];
+    const inLanes = (list: readonly Foldable[]): readonly FoldCandidate[] =>
+      window(list).map((candidate) => ({
+        ...candidate,
+        lanes: orderLanesOf({ entityTag: candidate.entityTag as EntityTag, lane: candidate.content.lane }),
+      }));
+    expect(folds(inLanes(edits))).toEqual([[0, [2]]]);
+    const [first, between, last] = edits as [Foldable, Foldable, Foldable];
+    expect(folds(inLanes([first, { ...between, lane: "x" }, last]))).toEqual([]);
+    expect(folds(inLanes([first, { ...between, lane: "y" }, last]))).toEqual([[0, [2]]]);
   });
 
   test("X6 whichever two are folded first, the three come to the same", () => {

@@ -42,8 +42,8 @@ export interface FoldCandidate {
   readonly entityTag: string;
   /** What was made on top of it names it so: its key as it was made, or that of the last one that is in it. */
   readonly resultKey: string;
-  /** Where order binds: only neighbours in it fold. */
-  readonly lane: string;
+  /** Where order binds: only neighbours in all of them fold. */
+  readonly lanes: readonly string[];
   /** It would go now, was never sent, and nobody wants it back. */
   readonly isFree: boolean;
   /** How many travel with it already: then it takes more of them, and goes into no other. */
@@ -92,17 +92,25 @@ export function planFolds(window: readonly FoldCandidate[], joinDeclared: JoinDe
   const units: Open[] = [];
   const lastOf = new Map<string, Open>();
   window.forEach((candidate, index) => {
-    const last = lastOf.get(candidate.lane);
+    const { lanes } = candidate;
+    const last = lastInAll(lastOf, lanes);
     if (last !== undefined && mayJoin(last, candidate, named) && join(last, candidate, index, joinDeclared)) {
-      if (last.becomes === "nothing") lastOf.delete(candidate.lane);
+      if (last.becomes === "nothing") for (const lane of lanes) lastOf.delete(lane);
       return;
     }
     const { resultKey, content: now } = candidate;
     const open: Open = { index, first: candidate, members: [], resultKey, now, becomes: undefined, sizeBound: undefined };
     units.push(open);
-    lastOf.set(candidate.lane, open);
+    for (const lane of lanes) lastOf.set(lane, open);
   });
   return units.flatMap(({ index, members, becomes }) => (becomes === undefined ? [] : [{ index, members, becomes }]));
+}
+
+/** The one that stands last in each of these lanes, and in no other. */
+function lastInAll(lastOf: ReadonlyMap<string, Open>, lanes: readonly string[]): Open | undefined {
+  const last = lastOf.get(lanes[0] ?? "");
+  const isSame = last?.first.lanes.length === lanes.length && lanes.every((lane) => lastOf.get(lane) === last);
+  return isSame ? last : undefined;
 }
 
 function mayJoin({ first, now, members, resultKey }: Open, later: FoldCandidate, named: ReadonlySet<string>): boolean {

@@ -1,7 +1,7 @@
 import { type EpochMs, NEXT_STEPS, type NextStep, type SyncErrorCode } from "@guardian-sync/protocol";
 import { describe, expect, test } from "vitest";
 import type { Judgement, OperationVerdict, RequestFault } from "./answer.ts";
-import { type InFlight, settle, type Settlement, type SettlementInput } from "./settlement.ts";
+import { type InFlight, isLocal, settle, type Settlement, type SettlementInput } from "./settlement.ts";
 
 const NOW = 1_000_000 as EpochMs;
 const POLICY = { baseMs: 1000, maxDelayMs: 30_000, maxAttempts: 5 };
@@ -298,5 +298,52 @@ describe("X10 a group of a request", () => {
     const whole = run(fault("retry", { burnsAttempt: true }), { operations: alone });
     expect(whole.charge).toMatchObject({ index: 0, attempts: 1 });
     expect(run(fault("retry", { burnsAttempt: true }), { operations: grouped }).charge).toBeUndefined();
+  });
+});
+
+describe("results under entity ordering", () => {
+  const of = (...lanes: readonly string[]): InFlight => inFlight({ lanes });
+  const entity = (operations: readonly InFlight[], ...all: readonly OperationVerdict[]): Settlement =>
+    run(results(...all), { ordering: "entity", operations });
+  const skipped = verdict("unseal", { step: "unseal" });
+  const stuck = verdict("retry_later", { code: "INTERNAL_ERROR", burnsAttempt: true });
+
+  test("X8 what is skipped behind a stuck one of its lane stays sealed, what is skipped in another lane is opened", () => {
+    const settled = entity([of("a"), of("a"), of("b"), of("b")], stuck, skipped, verdict("reject"), skipped);
+    expect(moves(settled)).toEqual(["2 reject", "3 unseal"]);
+    expect(moves(entity([of("a"), of("a", "x"), of("b", "x"), of("b")], stuck, skipped, skipped, skipped))).toEqual([]);
+  });
+  test("X8 what stands behind an opened one is opened, whatever is stuck in its other lane", () => {
+    const settled = entity([of("a"), of("b"), of("b", "x"), of("a", "x")], stuck, verdict("conflict"), skipped, skipped);
+    expect(moves(settled)).toEqual(["1 conflict", "2 unseal", "3 unseal"]);
+  });
+  test("R1 a stuck one waits by itself: no lane but its own, and no attempt while it was not alone", () => {
+    const settled = entity([of("a"), of("b")], stuck, verdict("applied"));
+    expect(settled).toMatchObject({ failed: false, batch: "keep", breaker: "success", charge: { index: 0, attempts: 0, delayMs: 1000 } });
+    expect(settled.wait).toBeUndefined();
+    expect(isLocal(settled)).toBe(true);
+    expect(entity([of("a")], stuck).charge).toEqual({ index: 0, attempts: 1, delayMs: 1000 });
+  });
+  test("R2 what is asked for by a Retry-After holds for all", () => {
+    const settled = entity([of("a"), of("b")], { ...stuck, step: "rate_limit", retryAfterMs: 9000 }, verdict("applied"));
+    expect(settled.wait).toMatchObject({ wholeOrigin: true });
+    expect(isLocal(settled)).toBe(false);
+  });
+  test.each([
+    ["plain", verdict("applied"), true],
+    ["refused", verdict("reject"), true],
+    ["in conflict", verdict("conflict"), true],
+  ] as const)("one that is %s is nothing to the others", (_name, one, expected) => {
+    expect(isLocal(entity([of("a")], one))).toBe(expected);
+  });
+  test.each(NEXT_STEPS.filter((step) => step !== "correct_clock"))(
+    "a request that meets %s is something to the others, unless it is charged",
+    (step) => {
+      expect(isLocal(run(fault(step), { ordering: "entity", operations: three }))).toBe(false);
+    },
+  );
+  test("R1 a charged one that was alone waits alone, unless the origin asked for time", () => {
+    expect(isLocal(run(fault("retry", { burnsAttempt: true }), { ordering: "entity" }))).toBe(true);
+    expect(isLocal(run(fault("retry", { burnsAttempt: true, retryAfterMs: 9000 }), { ordering: "entity" }))).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-import type { EpochMs } from "@guardian-sync/protocol";
+import type { EpochMs, Ordering } from "@guardian-sync/protocol";
 import { isOneUnit, type Judgement, type OperationVerdict, type RequestFault } from "./answer.ts";
 import { type BackoffPolicy, retryDelayMs } from "./backoff.ts";
 import type { Finding } from "./finding.ts";
@@ -13,6 +13,10 @@ export interface InFlight {
   readonly sentBefore: boolean;
   /** Its one correction of the clock is spent. */
   readonly skewCorrected: boolean;
+  /** Under entity ordering: the names of its lanes. */
+  readonly lanes?: readonly string[];
+  /** Those of what it depends on. */
+  readonly ahead?: readonly string[];
 }
 
 /** What went wrong in a row before this answer. */
@@ -30,6 +34,8 @@ export interface SettlementInput extends Strain {
   /** In the order sent. */
   readonly operations: readonly InFlight[];
   readonly judgement: Judgement;
+  /** Of the request; default `global`. `entity`: what happens to one operation is nothing to the lanes of others. */
+  readonly ordering?: Ordering;
   readonly now: EpochMs;
   /** Uniform in [0, 1). */
   readonly draws: { readonly jitter: number; readonly spread: number };
@@ -86,7 +92,12 @@ export interface Settlement {
 }
 
 /** After `CONCURRENT_REQUEST`: the first request with this key is still running. */
-export const CONCURRENT_MS = 2000;
+const CONCURRENT_MS = 2000;
+
+/** No operation and no lane waits longer by itself. */
+export function longestWaitMs({ maxDelayMs }: BackoffPolicy): number {
+  return Math.max(maxDelayMs, CONCURRENT_MS);
+}
 
 /** What one judged answer does to the operations that were in the request, to the lane and to the engine. */
 export function settle(input: SettlementInput): Settlement {
@@ -101,19 +112,35 @@ export function isPlainSuccess({ moves, failed, breaker, batch, ...asks }: Settl
   return moves.every(({ verdict }) => verdict.step === "succeed" && verdict.consumesNumber);
 }
 
+/** It is about its own operations: nothing that others wait for. */
+export function isLocal(settlement: Settlement): boolean {
+  const {
+    moves: _moves,
+    failed: _failed,
+    breaker: _breaker,
+    problem: _problem,
+    engineFault: _fault,
+    charge,
+    wait,
+    batch,
+    ...asks
+  } = settlement;
+  const waitsAlone = wait === undefined || (charge !== undefined && !wait.wholeOrigin);
+  return waitsAlone && (batch === "grow" || batch === "keep") && Object.values(asks).every((ask) => ask === undefined);
+}
+
 function settleResults(input: SettlementInput, results: readonly OperationVerdict[]): Settlement {
   const moves: { readonly index: number; readonly verdict: OperationVerdict }[] = [];
   let stuck: { readonly index: number; readonly verdict: OperationVerdict } | undefined;
   let ask: Settlement["ask"];
   let engineFault: Finding | undefined;
   const stuckGroups = groupsToRetry(input.operations, results);
+  const staysSealed = behindStuck(input, stuckGroups);
   results.forEach((verdict, index) => {
+    const stays = staysSealed(verdict, index);
     if (verdict.step === "mismatch") engineFault = verdict;
     if (verdict.event === "retry_later") stuck ??= { index, verdict };
-    // The others of its group stay sealed with it: they go again together.
-    else if (stuckGroups.has(input.operations[index]?.groupId)) return;
-    // Skipped behind one that stays sealed: nothing before it left the sequence, so its number and its seal hold.
-    else if (verdict.event === "unseal" && stuck !== undefined) return;
+    else if (stays) return;
     else if (mustAsk(verdict, input.operations[index])) ask = { index, verdict };
     else moves.push({ index, verdict });
   });
@@ -122,13 +149,19 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
 
   const alone = isOneUnit(input.operations);
   // Of a group the first is charged: it is the one that is looked at before the group goes again.
-  const charged = alone ? 0 : stuck.index;
+  const charged = firstOfGroup(input.operations, stuck.index);
   const fault: RequestFault = { ...stuck.verdict, kind: "request", halve: !alone, chargeIfReachable: false };
   const operation = input.operations[charged] as InFlight;
   const inner = settleFault({ ...input, operations: [operation] }, alone ? fault : { ...fault, burnsAttempt: false });
   const { moves: _none, charge: certain, chargeIfReachable, ...rest } = inner;
   // The origin has just answered about it: nothing more has to be asked.
   const charge = certain ?? chargeIfReachable;
+  if (input.ordering === "entity" && rest.wait?.wholeOrigin === false) {
+    // Only its own lane waits for it.
+    const { attempts, delayMs } = (alone ? charge : undefined) ?? { attempts: operation.attempts, delayMs: rest.wait.delayMs };
+    const own = { charge: { index: charged, attempts, delayMs }, ...(rest.problem === undefined ? {} : { problem: rest.problem }) };
+    return { ...told, ...own, failed: false, batch: "keep", breaker: "success" };
+  }
   // Others of the request had their answers, so the origin works: what is stuck goes alone next, and is charged then.
   return {
     ...told,
@@ -141,6 +174,43 @@ function settleResults(input: SettlementInput, results: readonly OperationVerdic
 function groupsToRetry(operations: readonly InFlight[], results: readonly OperationVerdict[]): ReadonlySet<string | undefined> {
   const groups = results.flatMap(({ event }, index) => (event === "retry_later" ? [operations[index]?.groupId] : []));
   return new Set(groups.filter((groupId) => groupId !== undefined));
+}
+
+function firstOfGroup(operations: readonly InFlight[], index: number): number {
+  const groupId = operations[index]?.groupId;
+  return groupId === undefined ? index : operations.findIndex((operation) => operation.groupId === groupId);
+}
+
+/**
+ * Skipped behind one that stays sealed: nothing before it left the sequence, so its number and its seal hold. Under entity ordering
+ * the sequence is the lane's; who stands behind an opened one as well is opened. The others of a group that is tried again stay
+ * sealed with it: they go again together.
+ */
+function behindStuck(
+  { ordering, operations }: SettlementInput,
+  stuckGroups: ReadonlySet<string | undefined>,
+): (verdict: OperationVerdict, index: number) => boolean {
+  const stuck = new Set<string>();
+  const opened = new Set<string>();
+  return ({ event }, index) => {
+    const { lanes, ahead } = ordering === "entity" ? lanesOfGroup(operations, index) : ONE_LANE;
+    const isBehind = (whom: ReadonlySet<string>): boolean => [...lanes, ...ahead].some((lane) => whom.has(lane));
+    const isOpened = ordering === "entity" && isBehind(opened);
+    const isOfStuckGroup = event !== "retry_later" && stuckGroups.has(operations[index]?.groupId);
+    const stays = isOfStuckGroup || (event === "unseal" && !isOpened && isBehind(stuck));
+    const into = event === "retry_later" || stays ? stuck : event === "unseal" || event === "conflict" ? opened : undefined;
+    for (const lane of lanes) into?.add(lane);
+    return stays;
+  };
+}
+
+const ONE_LANE = { lanes: [""], ahead: [] } as const;
+
+/** Members end together, so whatever stops one of them stops the lanes of all. */
+function lanesOfGroup(operations: readonly InFlight[], index: number): Required<Pick<InFlight, "lanes" | "ahead">> {
+  const own = operations[index];
+  const members = own?.groupId === undefined ? [own] : operations.filter(({ groupId }) => groupId === own.groupId);
+  return { lanes: members.flatMap((member) => member?.lanes ?? []), ahead: members.flatMap((member) => member?.ahead ?? []) };
 }
 
 /** A refusal that is not the ledger's, after an earlier request with the key, proves nothing yet. */

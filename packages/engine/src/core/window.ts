@@ -1,7 +1,8 @@
+import type { Ordering } from "@guardian-sync/protocol";
 import type { EntityTag, Seq } from "../ports/index.ts";
 import { type OrderedOperation, takeTurn } from "./order.ts";
 
-/** One operation of the window, in order of seq, as far as the decision needs it. */
+/** One operation of the window, as far as the decision needs it. */
 export interface Candidate {
   readonly seq: Seq;
   readonly entityTag: EntityTag;
@@ -46,17 +47,23 @@ const FATAL: readonly Aside[] = ["expire", "orphan"];
 const STUCK: ReadonlySet<Aside | undefined> = new Set<Aside | undefined>(["quarantine", "park", "lose"]);
 
 /**
- * What becomes of a window under global order: a prefix of it, in order of seq. What cannot go is put aside and may hold
- * back its entity, its group and what depends on it; what waits for its time stops everybody behind it.
+ * What becomes of a window, in the order given, in which those of an entity stand by seq: a prefix of it. What cannot go is put aside
+ * and may hold back its entity, its group and what depends on it; what waits for its time stops everybody behind it (under entity
+ * ordering it is not in the window).
  */
-export function planWindow(candidates: readonly Candidate[], holds: ReadonlyMap<EntityTag, Seq>, now: number): WindowPlan {
+export function planWindow(
+  candidates: readonly Candidate[],
+  holds: ReadonlyMap<EntityTag, Seq>,
+  now: number,
+  ordering: Ordering = "global",
+): WindowPlan {
   const held = new Map(holds);
   const asides = together(
     candidates,
     candidates.map((candidate) => asideOf(candidate, held, now)),
   );
   const turn = takeTurn({
-    ordering: "global",
+    ordering,
     holds: held,
     now,
     window: candidates.flatMap((candidate, index) => (asides[index] === undefined ? [orderedOf(candidate, candidates, asides)] : [])),

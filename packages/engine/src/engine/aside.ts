@@ -1,16 +1,17 @@
 import type { SyncErrorCode } from "@guardian-sync/protocol";
 import { holdsEntity } from "../core/holds-entity.ts";
+import { operationLane } from "../core/lanes.ts";
 import type { AccountTag } from "../ports/index.ts";
 import { MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
-import type { QueuedOperation } from "../queue/records.ts";
+import { isNumbered, type QueuedOperation } from "../queue/records.ts";
 import { type EngineContext, factsOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
 import { placesOf } from "./members.ts";
 import type { Settled } from "./operation.ts";
 import type { PutAside } from "./taking.ts";
-import { openBehind } from "./unsealing.ts";
+import { close, openBehind } from "./unsealing.ts";
 
 /** Where what is put aside is written down, and who hears of it once that is on disk. */
 export interface AsideDesk {
@@ -181,7 +182,9 @@ export async function quarantineSealed(
     }
     const gone = [...operations, ...left];
     const except = new Set(gone.map(({ seq }) => seq));
-    await openBehind(context, view, change, { all: false, entities: [], ids: gone.map(({ content }) => content.id), except });
+    const closed = new Map(gone.map(({ content, seq }) => [operationLane(content.id), seq]));
+    for (const operation of gone) if (!isNumbered({ operation })) close(closed, [operation.entityTag], operation.seq);
+    await openBehind(context, view, change, { allNumbered: false, closed, except });
   });
   for (const operation of operations) context.events.emit({ type: "quarantined", operation: factsOf(operation) });
 }

@@ -75,7 +75,8 @@ export class Compactor {
     later: (tell: () => void) => void,
   ): Promise<Seq | undefined> {
     const known = (view.detail.handshake as Capabilities | undefined) ?? UNMET;
-    const { window, plan, folding } = await planNext(this.#context, view, waiting, known, nowOf(this.#context));
+    const { ordering } = this.#context.settings;
+    const { window, plan, folding } = await planNext(this.#context, view, waiting, known, ordering, nowOf(this.#context));
     const { steps } = plan;
     const { units, survivorOf } = folding;
     const at = (index: number): QueuedOperation => window[index] as QueuedOperation;

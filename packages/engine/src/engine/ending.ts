@@ -121,25 +121,28 @@ export class Ending {
     capabilities: Capabilities,
     strain: Strain,
   ): Promise<Settlement> {
-    const at = settlement.moves.findIndex(({ verdict }) => verdict.event === "conflict" && !verdict.consumesNumber);
-    const move = settlement.moves[at];
-    if (move === undefined || capabilities.level < 4 || !capabilities.cancel) return settlement;
-    const record = records[move.index] as SendableRecord;
-    const key = currentKey(record.operation);
-    // Before it is asked for: its answer may be lost, and with the marker there the server would pass over it, and take what is behind it.
-    await this.#noteStopAsked(errand, record);
-    const held = this.#held();
-    if (held !== undefined) return { ...settlement, ...held, moves: settlement.moves.slice(0, at) };
-    const asked = await this.#origin.cancel(errand, key);
-    if (!asked.ok) {
-      const unanswered = this.#settlement(record, { end: { kind: "origin_failing" }, finding: asked.finding }, strain);
-      return { ...unanswered, moves: settlement.moves.slice(0, at) };
+    if (capabilities.level < 4 || !capabilities.cancel) return settlement;
+    const moves = [...settlement.moves];
+    for (const [at, move] of moves.entries()) {
+      if (move.verdict.event !== "conflict" || move.verdict.consumesNumber) continue;
+      const record = records[move.index] as SendableRecord;
+      const key = currentKey(record.operation);
+      // Before it is asked for: its answer may be lost, and with the marker there the server would pass over it, and take what is behind it.
+      await this.#noteStopAsked(errand, record);
+      const held = this.#held();
+      if (held !== undefined) return { ...settlement, ...held, moves: moves.slice(0, at) };
+      const asked = await this.#origin.cancel(errand, key);
+      if (!asked.ok) {
+        const unanswered = this.#settlement(record, { end: { kind: "origin_failing" }, finding: asked.finding }, strain);
+        return { ...unanswered, moves: moves.slice(0, at) };
+      }
+      if (asked.value.verdict !== "applied") continue;
+      const { result } = asked.value;
+      const type = record.operation.content.type;
+      const verdict = result === undefined ? endedAs(record, "applied", null, move.verdict) : judgeResult(result, { key, type }, redactPii);
+      moves[at] = { index: move.index, verdict };
     }
-    if (asked.value.verdict !== "applied") return settlement;
-    const { result } = asked.value;
-    const type = record.operation.content.type;
-    const verdict = result === undefined ? endedAs(record, "applied", null, move.verdict) : judgeResult(result, { key, type }, redactPii);
-    return { ...settlement, moves: settlement.moves.with(at, { index: move.index, verdict }) };
+    return { ...settlement, moves };
   }
 
   async #noteStopAsked({ lease }: Errand, { operation: { seq, row } }: SendableRecord): Promise<void> {

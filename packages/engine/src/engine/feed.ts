@@ -4,10 +4,11 @@ import type { AccountTag, EntityRow, EntityTag, Seq } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
 import type { Lease } from "../queue/queue.ts";
-import type { QueuedOperation } from "../queue/records.ts";
+import { currentKey, type QueuedOperation } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 
 const AT_ONCE = 500;
+const NONE: ReadonlySet<string> = new Set();
 
 interface Incoming {
   readonly entityType: string;
@@ -52,6 +53,7 @@ export function takeSnapshot(
   lease: Lease | undefined,
   asked: FeedPosition,
   page: SnapshotPage,
+  contained: ReadonlySet<string> = NONE,
 ): Promise<boolean> {
   return context.queue.change(account, lease, async (view, change) => {
     if (!isSame(view.detail.feed, asked)) return;
@@ -63,7 +65,7 @@ export function takeSnapshot(
       isOwn: false,
     }));
     await putAll(context, view, change, incoming, asked.epoch);
-    await markContained(context, view, change, page);
+    await markContained(context, view, change, page, contained);
     // Changes are replayed from the moment of the first page on: later pages may be newer than earlier ones.
     const cursor = asked.loading?.cursor ?? page.cursor;
     const asOf = asked.loading?.cursor === undefined ? (page.as_of ?? 0) : asked.seq;
@@ -145,18 +147,21 @@ async function retire(
   }
 }
 
-/** The snapshot was faster than the answer: its documents show what this client was executed up to a number. */
+/** The snapshot was faster than the answer: its documents show what this client was executed up to a number, and these keys. */
 async function markContained(
   { queue }: Pick<EngineContext, "queue">,
   view: AccountView,
   change: ChangeSet,
   { own, items }: SnapshotPage,
+  contained: ReadonlySet<string>,
 ): Promise<void> {
-  if (own === undefined || own.client_id !== view.detail.clientId || own.op_number === 0) return;
+  const upTo = own?.client_id === view.detail.clientId ? own.op_number : 0;
+  if (upTo === 0 && contained.size === 0) return;
   const shown = new Set(items.map(({ entity_type, entity_id }) => queue.entityTag(view.account, entity_type, entity_id)));
   for (const operation of await view.inPhase(["sealed"], 0, MAX_SEALED)) {
     const opNumber = operation.row?.opNumber ?? 0;
-    if (opNumber > 0 && opNumber <= own.op_number && shown.has(operation.entityTag)) markEchoed(change, operation);
+    const isShown = opNumber > 0 ? opNumber <= upTo && shown.has(operation.entityTag) : contained.has(currentKey(operation));
+    if (isShown) markEchoed(change, operation);
   }
 }
 

@@ -1,7 +1,8 @@
-import type { Json, JsonObject } from "@guardian-sync/protocol";
+import type { Json, JsonObject, Ordering } from "@guardian-sync/protocol";
 import { type Fold, type Foldable, type FoldCandidate, type FoldUnit, type JoinDeclared, planFolds } from "../core/coalesce.ts";
 import { checkPayload } from "../core/payload.ts";
 import { chooseFace } from "../core/face.ts";
+import { orderLanesOf } from "../core/lanes.ts";
 import type { WindowStep } from "../core/window.ts";
 import { type Edit, MAX_HISTORY } from "../format/index.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
@@ -16,6 +17,7 @@ export interface Folding {
   /** The survivor of each one that goes into another. */
   readonly survivorOf: ReadonlyMap<number, number>;
 }
+const GLOBAL_LANE = [""];
 const NOTHING: Folding = { units: new Map(), survivorOf: new Map() };
 
 /** Only what goes now can fold; what has ended stands in nobody's way. */
@@ -24,6 +26,7 @@ export function foldWindow(
   capabilities: Parameters<typeof chooseFace>[0]["capabilities"],
   window: readonly QueuedOperation[],
   steps: readonly WindowStep[],
+  ordering: Ordering,
 ): Folding {
   const { coalesce } = context.settings;
   if (coalesce === false || steps.length < 2) return NOTHING;
@@ -37,8 +40,7 @@ export function foldWindow(
       entityTag,
       content,
       resultKey: detail.edit?.last?.key ?? content.key,
-      // Global order is one lane; past other entities, each is its own.
-      lane: coalesce === "entity" ? entityTag : "",
+      lanes: ordering === "entity" ? orderLanesOf({ entityTag, lane: content.lane }) : coalesce === "entity" ? [entityTag] : GLOBAL_LANE,
       // A group goes as it was made.
       isFree:
         step.do === "send" && operation.readable && !wasSent(operation) && detail.cancelWanted !== true && content.groupId === undefined,

@@ -8,8 +8,9 @@ import {
   serialiseBreaker,
   stepBreaker,
 } from "../core/breaker.ts";
+import { dueTime } from "../core/backoff.ts";
 import { holdRemainingMs } from "../core/rate-limit.ts";
-import { CONCURRENT_MS, type Settlement } from "../core/settlement.ts";
+import { longestWaitMs, type Settlement } from "../core/settlement.ts";
 import type { AccountTag, MonotonicMs } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { OriginState } from "../queue/origin-state.ts";
@@ -70,10 +71,8 @@ export class Gate {
     if (held !== undefined) return held;
     const breaker = breakerAllows(this.#breaker, now, settings.breaker);
     if (!breaker.allowed) return closed("breaker_open", now, breaker.retryInMs);
-    const backoffMs = view.global.dueAt - now;
-    // No wait of a lane is longer: it was written before the clock was set back.
-    const longestMs = Math.max(settings.backoff.maxDelayMs, CONCURRENT_MS);
-    return backoffMs > 0 && backoffMs <= longestMs ? closed("backoff", now, backoffMs) : undefined;
+    const backoffMs = dueTime(view.global.dueAt, now, longestWaitMs(settings.backoff)) - now;
+    return backoffMs > 0 ? closed("backoff", now, backoffMs) : undefined;
   }
 
   /** A request starts: behind an open breaker that has cooled down, it is the probe. */

@@ -30,20 +30,17 @@ export interface EnqueueInput {
   readonly baseVersion?: number;
   /** Given up when it was never sent by then. Epoch ms. */
   readonly expiresAt?: number;
+  /** In order with everything else of this lane, too, not only with its entity. */
+  readonly lane?: string;
+  /** Under entity ordering, between lanes: higher first. Default 0. */
+  readonly priority?: number;
   readonly traceId?: string;
   /** What has to be applied first. In `enqueueMany` and `group` a number is the place of an earlier input. */
   readonly dependsOn?: readonly Dependency[];
   /** false: it is sent by itself, whatever waits next to it. */
   readonly coalesce?: boolean;
 }
-export interface RunOptions {
-  readonly baseVersion?: number;
-  readonly expiresAt?: number;
-  readonly traceId?: string;
-  readonly dependsOn?: readonly Dependency[];
-  /** See `EnqueueInput`. */
-  readonly coalesce?: boolean;
-}
+export type RunOptions = Pick<EnqueueInput, "baseVersion" | "expiresAt" | "lane" | "priority" | "traceId" | "dependsOn" | "coalesce">;
 
 /** A declared operation as a member of a group. */
 export interface RunMember extends RunOptions {
@@ -196,11 +193,13 @@ export class Intake {
     const { platform, queue } = this.#context;
     const now = platform.clock.now();
     const id = this.#newId(now);
-    const { baseVersion, expiresAt, traceId, coalesce } = options;
+    const { baseVersion, expiresAt, lane, priority, traceId, coalesce } = options;
     if (baseVersion !== undefined && (!Number.isSafeInteger(baseVersion) || baseVersion < 0))
       throw invalid(`baseVersion must be a whole number >= 0, got ${baseVersion}`);
     if (expiresAt !== undefined && !(Number.isFinite(expiresAt) && expiresAt > 0))
       throw invalid(`expiresAt must be in milliseconds since the epoch, got ${expiresAt}`);
+    if (lane !== undefined) checkName("lane", lane);
+    if (priority !== undefined && !Number.isFinite(priority)) throw invalid(`priority must be a number, got ${priority}`);
     if (traceId !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(traceId))
       throw invalid("traceId must be a lowercase UUID");
     const dependsOn = dependencyIds(`${type} ${ref.entityType}`, options.dependsOn, earlier);
@@ -217,13 +216,16 @@ export class Intake {
       createdAt: now,
       ...against,
     };
-    if (baseVersion === undefined && expiresAt === undefined && dependsOn === undefined && coalesce !== false) return content;
+    const asked = [baseVersion, expiresAt, lane, priority, dependsOn];
+    if (coalesce !== false && asked.every((option) => option === undefined)) return content;
     return {
       ...content,
       ...(coalesce === false ? { coalesce } : {}),
       ...(baseVersion === undefined ? {} : { base: { version: baseVersion } }),
       ...(expiresAt === undefined ? {} : { expiresAt: expiresAt as EpochMs }),
       ...(dependsOn === undefined ? {} : { dependsOn }),
+      ...(lane === undefined ? {} : { lane }),
+      ...(priority === undefined ? {} : { priority }),
     };
   }
 }

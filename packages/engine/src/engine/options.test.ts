@@ -12,6 +12,8 @@ const settings = (more: object = {}): ReturnType<typeof settingsOf> =>
 test("every default is filled in", () => {
   const { store: _store, backend: filled, registry, telemetry: _telemetry, ...rest } = settings();
   expect(rest).toEqual({
+    ordering: "global",
+    concurrency: 4,
     backoff: { baseMs: 1000, maxDelayMs: 30_000, maxAttempts: 5 },
     coalesce: true,
     lock: { heartbeatMs: 10_000, staleMs: 120_000 },
@@ -38,6 +40,9 @@ describe("Q8 an option that is wrong is named, with what it was", () => {
     ["store", { store: undefined }, /memoryStore\(\)/],
     ["store", { store: { path: "app.db" } }, /give a store/],
     ["ordering", { ordering: "random" }, /"random"/],
+    ["concurrency", { concurrency: 0 }, /got 0/],
+    ["concurrency", { concurrency: 1.5 }, /whole number/],
+    ["concurrency", { concurrency: 33 }, /at most 32/],
     ["backend", { backend: undefined }, /baseUrl/],
     ["backend", { backend: null }, /baseUrl/],
     ["backend.baseUrl", { backend: { ...backend, baseUrl: "api.example.com" } }, /absolute/],

@@ -1,4 +1,4 @@
-import { type CapabilityLevel, MAX_BATCH_OPERATIONS, MAX_BODY_BYTES } from "@guardian-sync/protocol";
+import { type CapabilityLevel, MAX_BATCH_OPERATIONS, MAX_BODY_BYTES, type Ordering } from "@guardian-sync/protocol";
 import { NO_TELEMETRY, type Telemetry } from "@guardian-sync/telemetry";
 import { type BackoffPolicy, PRESETS, type PresetName } from "../core/backoff.ts";
 import { BREAKER_DEFAULTS, type BreakerOptions } from "../core/breaker-options.ts";
@@ -32,11 +32,13 @@ export interface EngineOptions {
   readonly backend: BackendOptions;
   readonly entities?: readonly AnyEntity[];
   readonly operations?: readonly AnyOperation[];
-  /** Effects in order of the queue. The only order so far. */
-  readonly ordering?: "global";
+  /** Effects in the order of the queue, or in the order of each entity and each lane. Default `global`. */
+  readonly ordering?: Ordering;
+  /** Requests in flight under entity ordering; under global ordering one at a time. Default 4. */
+  readonly concurrency?: number;
   /**
    * Whether edits of one entity that wait next to each other become one before they are sent. `entity` also folds past what is about
-   * other entities: then the effects of different entities may change places. Default true.
+   * other entities: then the effects of different entities may change places. Under entity ordering both mean the same. Default true.
    */
   readonly coalesce?: boolean | "entity";
   /** A preset, or numbers of your own. Default `standard`. */
@@ -77,6 +79,8 @@ export interface Settings {
     readonly headers: Readonly<Record<string, string>>;
   };
   readonly registry: Registry;
+  readonly ordering: Ordering;
+  readonly concurrency: number;
   readonly coalesce: boolean | "entity";
   readonly backoff: BackoffPolicy;
   readonly lock: { readonly heartbeatMs: number; readonly staleMs: number };
@@ -90,14 +94,16 @@ export interface Settings {
 }
 
 const DAY_MS = 86_400_000;
+/** More only queue up in the browser, or in front of a server that wants to be spared. */
+const MAX_CONCURRENCY = 32;
 
 /** Checks every option at once; the error names the option, what it was and what it must be. */
 export function settingsOf(options: EngineOptions): Settings {
   if (typeof options !== "object" || options === null) throw new TypeError("createSyncEngine needs an options object");
   if (typeof options.store?.open !== "function")
     throw new TypeError("option store: give a store, such as sqliteStore({ path }) or memoryStore()");
-  if (options.ordering !== undefined && options.ordering !== "global")
-    throw new RangeError(`option ordering: must be "global", got ${JSON.stringify(options.ordering)}`);
+  if (options.ordering !== undefined && options.ordering !== "global" && options.ordering !== "entity")
+    throw new RangeError(`option ordering: must be "global" or "entity", got ${JSON.stringify(options.ordering)}`);
   const backend = options.backend;
   if (typeof backend !== "object" || backend === null) throw new TypeError("option backend: give { baseUrl, session }");
   checkUrl(backend.baseUrl);
@@ -123,6 +129,8 @@ export function settingsOf(options: EngineOptions): Settings {
       headers: backend.headers ?? {},
     },
     registry: new Registry(options.entities ?? [], options.operations ?? []),
+    ordering: options.ordering ?? "global",
+    concurrency: options.concurrency ?? 4,
     coalesce: options.coalesce ?? true,
     backoff: backoffOf(options.backoff),
     lock: { heartbeatMs: 10_000, staleMs: 120_000, ...options.lock },
@@ -137,6 +145,9 @@ export function settingsOf(options: EngineOptions): Settings {
   atLeast("backend.timeoutMs", settings.backend.timeoutMs, 1);
   atLeast("lock.heartbeatMs", settings.lock.heartbeatMs, 1);
   atLeast("lock.staleMs", settings.lock.staleMs, 2 * settings.lock.heartbeatMs);
+  whole("concurrency", settings.concurrency);
+  if (settings.concurrency > MAX_CONCURRENCY)
+    throw new RangeError(`option concurrency: at most ${MAX_CONCURRENCY}, got ${settings.concurrency}`);
   whole("breaker.failureThreshold", settings.breaker.failureThreshold);
   atLeast("breaker.windowMs", settings.breaker.windowMs, 1);
   atLeast("breaker.cooldownMs", settings.breaker.cooldownMs, 1);

@@ -30,7 +30,7 @@ import type { Session } from "../core/session.ts";
 import type { AccountDetail } from "../format/index.ts";
 import type { Exchange, HttpRequest } from "../ports/index.ts";
 import type { Lease } from "../queue/queue.ts";
-import { currentKey, type SendableRecord } from "../queue/records.ts";
+import { currentKey, isNumbered, type SendableRecord } from "../queue/records.ts";
 import type { EngineContext } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 
@@ -75,13 +75,14 @@ export class Origin {
     const body = requestBody(
       {
         meta: { trace_id: traceId, timestamp: this.#timestamp(errand), attempts },
-        ordering: "global",
+        // As they were sealed, whatever the app's option says since.
+        ordering: sent.every(isNumbered) ? "global" : "entity",
         fence: errand.lease?.fence ?? 0,
         lease: errand.lease?.leaseId ?? "",
       },
       sent.map(({ operation, text }) => ({
         sealed: text,
-        opNumber: operation.row?.opNumber,
+        opNumber: operation.row?.opNumber || undefined,
         cancelled: operation.detail.cancelWanted === true,
       })),
     );

@@ -1,7 +1,9 @@
-import type { EpochMs } from "@guardian-sync/protocol";
+import type { EpochMs, Ordering } from "@guardian-sync/protocol";
+import { dueTime } from "../core/backoff.ts";
 import type { Capabilities } from "../core/handshake.ts";
 import { standingOf } from "../core/standing.ts";
 import { stateOf } from "../core/lifecycle.ts";
+import { longestWaitMs } from "../core/settlement.ts";
 import { type Candidate, planWindow, type WindowPlan } from "../core/window.ts";
 import type { EntityTag, LaneRow, Phase, Seq } from "../ports/index.ts";
 import { type AccountView, isTombstone } from "../queue/account-view.ts";
@@ -23,12 +25,16 @@ export interface Outlook {
   readonly folding: Folding;
 }
 
-/** `waiting`: in order, as far as it was read; a group that it cuts off is completed. */
+/**
+ * `waiting`: in order, as far as it was read; a group that it cuts off is completed. Under entity ordering what may go, in the order in
+ * which it is taken.
+ */
 export async function planNext(
   context: Pick<EngineContext, "settings" | "queue">,
   view: AccountView,
   waiting: readonly QueuedOperation[],
   capabilities: Pick<Capabilities, "level" | "namedOperations" | "collections">,
+  ordering: Ordering,
   now: EpochMs,
 ): Promise<Outlook> {
   const window = await withWholeGroups(view, waiting);
@@ -40,8 +46,10 @@ export async function planNext(
     membersElsewhere(view, window),
     heldByReferences({ queue: context.queue, registry }, view, window),
   ]);
-  const plan = planWindow(candidatesOf(window, { registry, capabilities, receipts, parents, elsewhere, unnamed }), blockers(holds), now);
-  return { window, holds, parents, plan, folding: foldWindow(context, capabilities, window, plan.steps) };
+  const dueAt = (operation: QueuedOperation): number => dueTime(operation.row?.dueAt ?? 0, now, longestWaitMs(context.settings.backoff));
+  const candidates = candidatesOf(window, { registry, capabilities, receipts, parents, elsewhere, unnamed, dueAt });
+  const plan = planWindow(candidates, blockers(holds), now, ordering);
+  return { window, holds, parents, plan, folding: foldWindow(context, capabilities, window, plan.steps, ordering) };
 }
 
 interface WindowFacts {
@@ -51,12 +59,14 @@ interface WindowFacts {
   readonly parents: ReadonlyMap<Seq, Parents>;
   readonly elsewhere: ReadonlyMap<string | undefined, Seq>;
   readonly unnamed: ReadonlyMap<Seq, Seq>;
+  /** Epoch ms; 0 = at once. */
+  readonly dueAt: (operation: QueuedOperation) => number;
 }
 
 /** The operations of a window as `planWindow` takes them. */
 function candidatesOf(
   window: readonly QueuedOperation[],
-  { registry, capabilities, receipts, parents, elsewhere, unnamed }: WindowFacts,
+  { registry, capabilities, receipts, parents, elsewhere, unnamed, dueAt }: WindowFacts,
 ): readonly Candidate[] {
   const groups = groupsIn(window);
   return window.map((operation) => ({
@@ -68,7 +78,7 @@ function candidatesOf(
     isSettled: receipts.has(operation.seq),
     // A copy of one that was ever sent may still arrive: it ends by the server's marker, not by the clock.
     expiresAt: wasSent(operation) ? 0 : (operation.content.expiresAt ?? 0),
-    dueAt: operation.row?.dueAt ?? 0,
+    dueAt: dueAt(operation),
     isCreate: operation.content.type === "CREATE",
     groupId: groups.get(operation.seq),
     ...(unnamed.has(operation.seq) ? { waitsFor: unnamed.get(operation.seq) } : {}),

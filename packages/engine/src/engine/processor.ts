@@ -116,6 +116,7 @@ export class Processor {
   wake(): void {
     this.#woken = true;
     this.#wake?.();
+    this.#sender.nudge();
   }
 
   /** Tells whenever the loop comes to rest, until the returned function is called. */

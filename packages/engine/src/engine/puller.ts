@@ -8,6 +8,7 @@ import { beginAgain, fitPosition } from "../queue/feed-position.ts";
 import type { Lease } from "../queue/queue.ts";
 import { Abort } from "./abort.ts";
 import { codeOf } from "./code-of.ts";
+import { containedIn } from "./contained.ts";
 import type { EngineContext } from "./context.ts";
 import { takeChanges, takeSnapshot } from "./feed.ts";
 import type { Gate } from "./gate.ts";
@@ -208,7 +209,10 @@ export class Puller {
       const asked = await this.#parts.origin.snapshot(own, feed.loading?.page, types);
       if (!asked.ok) return this.#refused(asked, account, lease, feed);
       await this.#answered(account);
-      await takeSnapshot(this.#context, account, lease, feed, asked.value);
+      const contained = await containedIn(this.#context, this.#parts, own, await this.#context.queue.view(account), asked.value);
+      if (contained.kind === "unknown")
+        return contained.asked === undefined ? { kind: "again" } : this.#refused(contained.asked, account, lease, feed);
+      await takeSnapshot(this.#context, account, lease, feed, asked.value, contained.keys);
       return { kind: "again" };
     }
     const askedAt = platform.clock.now();

@@ -25,11 +25,12 @@ export class Reconciler {
   }
 
   decide(records: readonly SendableRecord[], settlement: Settlement): Settlement {
-    const at = settlement.moves.findIndex(({ verdict }) => verdict.event === "conflict" && verdict.current !== undefined);
-    const move = settlement.moves[at];
-    if (move === undefined) return settlement;
-    const verdict = this.#verdict(records[move.index] as SendableRecord, move.verdict);
-    return { ...settlement, moves: settlement.moves.with(at, { index: move.index, verdict }) };
+    const isMet = ({ verdict }: Settlement["moves"][number]): boolean => verdict.event === "conflict" && verdict.current !== undefined;
+    if (!settlement.moves.some(isMet)) return settlement;
+    const moves = settlement.moves.map((move) =>
+      isMet(move) ? { index: move.index, verdict: this.#verdict(records[move.index] as SendableRecord, move.verdict) } : move,
+    );
+    return { ...settlement, moves };
   }
 
   #verdict(record: SendableRecord, conflict: OperationVerdict): OperationVerdict {

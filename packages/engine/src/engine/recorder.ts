@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject, type SyncErrorCode } from "@guardian-sync/protocol";
 import type { OperationVerdict } from "../core/answer.ts";
 import { fold } from "../core/fold.ts";
+import { lanesOf, operationLane } from "../core/lanes.ts";
 import type { State } from "../core/lifecycle.ts";
 import { holdsEntity } from "../core/holds-entity.ts";
 import type { Charge, Settlement } from "../core/settlement.ts";
@@ -14,10 +15,11 @@ import type { QueuedOperation, SendableRecord } from "../queue/records.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { errorText } from "./error-text.ts";
 import { liveOf } from "./live-of.ts";
+import { waitingOf } from "./lookahead.ts";
 import { noteOvertaken } from "./note-overtaken.ts";
 import { settledByReceipt, statusInQueue } from "./outcome-of.ts";
 import type { OperationStatus } from "./operation.ts";
-import { openBehind, unseal } from "./unsealing.ts";
+import { close, openBehind, unseal } from "./unsealing.ts";
 
 export interface Recording {
   readonly account: AccountTag;
@@ -25,6 +27,8 @@ export interface Recording {
   readonly sent: readonly SendableRecord[];
   readonly settlement: Settlement;
   readonly elapsedMs: number;
+  /** Something else went wrong while this one was under way: whoever waits because of that goes on waiting. */
+  readonly isBehindTrouble?: boolean;
 }
 
 /**
@@ -79,10 +83,13 @@ async function decide(
   await unsealBehind(context, view, change, current, moved, settlement);
   const nextOpNumber = await renumber(view, change, [...current.values()], moved, settlement);
   if (nextOpNumber !== view.detail.nextOpNumber) change.putAccountDetail({ ...view.detail, nextOpNumber });
-  const { wait, failed } = settlement;
+  const { wait, failed, charge: charged } = settlement;
+  const waitsAlone = context.settings.ordering === "entity" && charged !== undefined && wait?.wholeOrigin !== true;
+  if (waitsAlone || recording.isBehindTrouble === true) return;
+  const delayMs = wait?.delayMs ?? charged?.delayMs;
   const lane = {
     ...view.global,
-    dueAt: wait === undefined ? 0 : nowOf(context) + wait.delayMs,
+    dueAt: delayMs === undefined ? 0 : nowOf(context) + delayMs,
     failures: failed ? view.global.failures + 1 : 0,
   };
   if (lane.dueAt !== view.global.dueAt || lane.failures !== view.global.failures) change.putGlobalLane(lane);
@@ -233,19 +240,22 @@ async function unsealBehind(
   moved: Map<Seq, State>,
   settlement: Settlement,
 ): Promise<void> {
-  const isBroken = settlement.moves.some(({ verdict }) => !verdict.consumesNumber && verdict.event !== "park");
+  const { moves } = settlement;
+  const { counts } = view.row;
+  if ([...sent.values()].filter(({ phase }) => phase === "sealed").length >= counts.sealed) return;
   const isNumbered = [...sent.values()].some(({ row }) => (row?.opNumber ?? 0) > 0);
-  const entities = new Set<EntityTag>();
-  const ids = new Set<string>();
+  const allNumbered = isNumbered && moves.some(({ verdict }) => !verdict.consumesNumber && verdict.event !== "park");
+  const closed = new Map<string, Seq>();
   for (const [seq, state] of moved) {
     const operation = sent.get(seq);
-    if (operation === undefined) continue;
-    if (holdsEntity(state, operation.content.type)) entities.add(operation.entityTag);
-    if (standingOf(state) !== "done") ids.add(operation.content.id);
+    if (operation === undefined || standingOf(state) === "done") continue;
+    const ids = [operation, ...((operation.detail.members ?? 0) > 0 ? await view.foldedInto(seq) : [])].map(({ content }) => content.id);
+    close(closed, ids.map(operationLane), seq);
+    if (state === "pending") close(closed, lanesOf(waitingOf(operation)), seq);
+    else if (holdsEntity(state, operation.content.type)) close(closed, [operation.entityTag], seq);
   }
-  if (!isNumbered || (!isBroken && ids.size === 0)) return;
-  const opened = await openBehind(context, view, change, { all: isBroken, entities, ids, except: sent });
-  for (const [seq, state] of opened) moved.set(seq, state);
+  if (!allNumbered && closed.size === 0) return;
+  for (const [seq, state] of await openBehind(context, view, change, { allNumbered, closed, except: sent })) moved.set(seq, state);
 }
 
 /** What stays sealed keeps its order; the numbers close the gaps of those that left without consuming theirs. */

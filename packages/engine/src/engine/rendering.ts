@@ -132,6 +132,7 @@ function form(
       supersedes: operation.detail.supersedes,
       dependsOn: context.parentKeys,
       group: content.groupId,
+      lane: content.lane,
     });
     return { ok: true, face, text };
   }

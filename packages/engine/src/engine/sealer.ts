@@ -1,4 +1,5 @@
-import type { EpochMs } from "@guardian-sync/protocol";
+import type { EpochMs, Ordering } from "@guardian-sync/protocol";
+import { longestWaitMs } from "../core/settlement.ts";
 import type { AccountTag, EntityTag, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
@@ -9,9 +10,10 @@ import { stampText } from "../queue/sealed-text.ts";
 import { type AsideDesk, park, putAside } from "./aside.ts";
 import { type EngineContext, factsOf, nowOf } from "./context.ts";
 import { annihilate, putMembers } from "./folding.ts";
+import { inLanes, type Lanes } from "./in-lanes.ts";
 import { type Outlook, planNext } from "./planning.ts";
 import { type KnownResult, whyUnknown } from "./rendering.ts";
-import { type Room, take } from "./taking.ts";
+import { type Room, take, type Taken } from "./taking.ts";
 import { wireIdsOf } from "./wire-ids.ts";
 
 export interface SealRequest extends Room {
@@ -19,6 +21,8 @@ export interface SealRequest extends Room {
   readonly lease: Lease;
   /** With fewer that wait, nothing is sealed. */
   readonly atLeast?: number;
+  /** Under entity ordering. */
+  readonly lanes?: Lanes;
 }
 export type SealResult =
   /** Bytes are fixed and durable. */
@@ -54,6 +58,23 @@ export async function sealNext(context: EngineContext, request: SealRequest): Pr
   return result;
 }
 
+/** As `sealNext`, under entity ordering: of lanes that are free. */
+export async function sealInLanes(
+  context: EngineContext,
+  request: Omit<SealRequest, "lanes">,
+  lanes: Omit<Lanes, "taken">,
+): Promise<SealResult> {
+  const taken = new Set<Seq>();
+  try {
+    const result = await sealNext(context, { ...request, lanes: { ...lanes, taken } });
+    lanes.lookahead.forget(taken);
+    return result;
+  } catch (error) {
+    lanes.lookahead.reset();
+    throw error;
+  }
+}
+
 async function decide(
   context: EngineContext,
   request: SealRequest,
@@ -64,13 +85,15 @@ async function decide(
   if (view.row.counts.pending < (request.atLeast ?? 0)) return { kind: "nothing" };
   const now = nowOf(context);
   const { registry } = context.settings;
+  const { lanes } = request;
   const look = await lookAhead(context, request, view, now);
-  if (look === undefined) return { kind: "nothing" };
+  if (look.kind !== "look") return look;
   const { window, holds, plan, folding, parents } = look;
 
   const [bases, wireId] = await Promise.all([knownResults(view, window), wireIdsOf({ queue: context.queue, registry }, view, window)]);
   const taken = take(context, request, { window, steps: plan.steps, folding, bases, parents, wireId });
-  const head = headAfter(view, window, taken.looked);
+  for (const seq of lanes === undefined ? [] : takenOf(window, taken)) lanes?.taken.add(seq);
+  const head = lanes === undefined ? headAfter(view, window, taken.looked) : lanes.lookahead.headWithout(lanes.taken);
   if (head !== view.global.head) change.putGlobalLane({ ...view.global, head });
   const [stamped, tombstones] = await Promise.all([
     Promise.all(taken.batch.map((item) => stampText(context.platform.hash, item.rendered.text))),
@@ -84,8 +107,8 @@ async function decide(
   for (const one of taken.aside) putAside(context, desk, one, why);
   for (const one of taken.unrenderable) park(context, desk, one);
   annihilate(context, change, taken.annihilated, later);
-  if (taken.batch.length === 0)
-    return plan.waitUntil === undefined || taken.looked > 0 ? { kind: "nothing" } : { kind: "wait", until: plan.waitUntil };
+  const until = plan.waitUntil ?? look.waitUntil;
+  if (taken.batch.length === 0) return until === undefined || taken.looked > 0 ? { kind: "nothing" } : { kind: "wait", until };
 
   const { queue } = context;
   const packId = queue.newUuid();
@@ -95,7 +118,7 @@ async function decide(
   const offset = view.detail.clockOffsetMs;
   let left = taken.annihilated.length;
   const records = taken.batch.map(({ operation, rendered, members }, packIndex) => {
-    const numbered = rendered.face === "sync";
+    const numbered = rendered.face === "sync" && lanes === undefined;
     const isExpired = (operation.content.expiresAt ?? Number.POSITIVE_INFINITY) <= now;
     change.move(operation, "seal", {
       detail: isExpired ? { ...operation.detail, cancelWanted: true } : operation.detail,
@@ -119,24 +142,39 @@ async function decide(
   return { kind: "sealed", records, left, revision: view.row.revision + 1 };
 }
 
+/** What nobody has to look at any more: it was dealt with, or goes with one that was. */
+function takenOf(window: readonly QueuedOperation[], { looked, batch, annihilated }: Taken): readonly Seq[] {
+  const along = [...annihilated, ...batch.flatMap(({ members }) => members)];
+  return [...window.slice(0, looked), ...along].map(({ seq }) => seq);
+}
+
 /** The first seq that has still not been looked at. */
 function headAfter(view: AccountView, window: readonly QueuedOperation[], looked: number): Seq {
   const last = window.slice(0, looked).findLast((operation) => operation.seq >= view.global.head);
   return last === undefined ? view.global.head : ((last.seq + 1) as Seq);
 }
 
-/** Reads as far as it takes to fill a request: what folds makes room for more. Undefined: nothing waits. */
-async function lookAhead(context: EngineContext, request: SealRequest, view: AccountView, now: EpochMs): Promise<Outlook | undefined> {
-  const { coalesce } = context.settings;
+type Look =
+  | (Outlook & { readonly kind: "look"; readonly waitUntil: number | undefined })
+  | { readonly kind: "wait"; readonly until: number }
+  | { readonly kind: "nothing" };
+
+/** Reads as far as it takes to fill a request: what folds makes room for more. */
+async function lookAhead(context: EngineContext, request: SealRequest, view: AccountView, now: EpochMs): Promise<Look> {
+  const { coalesce, backoff } = context.settings;
+  const { lanes, lease, capabilities, maxOperations } = request;
+  const ordering: Ordering = lanes === undefined ? "global" : "entity";
   // One more than goes: where it begins, those before it have ended.
-  let wanted = coalesce === false ? request.maxOperations : request.maxOperations + 1;
+  let wanted = coalesce === false ? maxOperations : maxOperations + 1;
   for (;;) {
-    const waiting = await view.waiting(wanted);
-    if (waiting.length === 0) return undefined;
-    const outlook = await planNext(context, view, waiting, request.capabilities, now);
+    const bounds = { lease, now, longestMs: longestWaitMs(backoff), limit: wanted };
+    const next = lanes === undefined ? { window: await view.waiting(wanted), waitUntil: undefined } : await inLanes(view, lanes, bounds);
+    const { window: waiting, waitUntil } = next;
+    if (waiting.length === 0) return waitUntil === undefined ? { kind: "nothing" } : { kind: "wait", until: waitUntil };
+    const outlook = await planNext(context, view, waiting, capabilities, ordering, now);
     const { plan, folding } = outlook;
-    const isEnough = folding.survivorOf.size === 0 || plan.steps.length - folding.survivorOf.size > request.maxOperations;
-    if (isEnough || waiting.length < wanted || wanted >= MAX_LOOK) return outlook;
+    const isEnough = folding.survivorOf.size === 0 || plan.steps.length - folding.survivorOf.size > maxOperations;
+    if (isEnough || waiting.length < wanted || wanted >= MAX_LOOK) return { kind: "look", ...outlook, waitUntil };
     wanted = Math.min(MAX_LOOK, wanted * 4);
   }
 }

@@ -1,55 +1,28 @@
 import { utf8SizeBytes } from "@guardian-sync/protocol";
-import type { Judgement, SentOperation } from "../core/answer.ts";
 import { type BatchState, fullBatch, growBatch, halveBatch, shrinkBatch } from "../core/batch.ts";
 import { type BatchLimits, tightest } from "../core/batch-limits.ts";
 import { BRAKE_ON_TRIAL, brakeRoom, isBraking, RELEASED_BRAKE, stepBrake } from "../core/brake.ts";
 import type { Finding } from "../core/finding.ts";
 import type { Capabilities } from "../core/handshake.ts";
-import { type BucketState, fullBucket, takeToken } from "../core/rate-limit.ts";
-import { faceOf, restRequest } from "../core/render.ts";
-import { sameAccount, type Session } from "../core/session.ts";
-import { isPlainSuccess, settle, type Settlement, type Strain } from "../core/settlement.ts";
-import type { AccountTag, EntityTag, Exchange } from "../ports/index.ts";
+import { faceOf } from "../core/render.ts";
+import { isPlainSuccess, type Settlement, type Strain } from "../core/settlement.ts";
+import type { AccountTag, EntityTag } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
-import { currentKey, isSendable, type SendableRecord } from "../queue/records.ts";
+import { currentKey, isNumbered, isSendable, type SendableRecord } from "../queue/records.ts";
 import { quarantineSealed } from "./aside.ts";
 import type { EngineContext } from "./context.ts";
-import type { Ending } from "./ending.ts";
-import type { Gate } from "./gate.ts";
-import type { Greeter } from "./greeter.ts";
-import type { LockKeeper } from "./lock-keeper.ts";
+import { Departure, type Mandate, NO_STRAIN, type Reply, type SenderParts } from "./departure.ts";
+import { type FlightDeck, Flights } from "./flights.ts";
+import { Lookahead } from "./lookahead.ts";
 import { named } from "./naming.ts";
-import type { Errand, Origin } from "./origin.ts";
+import type { Errand } from "./origin.ts";
 import { Reconciler } from "./reconciler.ts";
 import { record } from "./recorder.ts";
-import { sealNext } from "./sealer.ts";
-import type { SessionKeeper } from "./session-keeper.ts";
 import { asMuchAsGoes, firstUnit, hardLimits, ofGroups } from "./request-units.ts";
+import { sealNext } from "./sealer.ts";
 import { type Turn, waiting, waitingFor } from "./turn.ts";
 
-/** For whom, under which lock, to a backend that can what. */
-export interface Mandate {
-  readonly session: Session;
-  readonly account: AccountTag;
-  readonly lease: Lease;
-  readonly capabilities: Capabilities;
-}
-export interface SenderParts {
-  readonly sessions: SessionKeeper;
-  readonly lock: LockKeeper;
-  readonly gate: Gate;
-  readonly origin: Origin;
-  readonly greeter: Greeter;
-  readonly ending: Ending;
-  readonly isStopping: () => boolean;
-}
-
-interface Reply {
-  readonly judgement: Judgement;
-  readonly exchange: Exchange;
-  readonly elapsedMs: number;
-}
 /** Sealed while the request before is under way. */
 interface Ahead {
   readonly records: readonly SendableRecord[];
@@ -60,13 +33,19 @@ interface Ahead {
 /** A stream of requests that all succeed ends after this long: the loop looks at everything else again. */
 const STREAM_MS = 5000;
 
-/** Takes operations to the backend: seals, sends, writes down what came of it. One request is under way at a time. */
+/**
+ * Takes operations to the backend: seals, sends, writes down what came of it. Under global ordering one request is under way at a
+ * time; under entity ordering several, see `Flights`.
+ */
 export class Sender {
   readonly #context: EngineContext;
   readonly #parts: SenderParts;
   readonly #reconciler: Reconciler;
+  readonly #departure: Departure;
+  readonly #deck: FlightDeck;
+  /** Those of the turn under way. */
+  #flights: Flights | undefined;
   #batch: BatchState;
-  #bucket: BucketState;
   #refusals = 0;
   #tlsFailures = 0;
   #brake = RELEASED_BRAKE;
@@ -81,7 +60,20 @@ export class Sender {
     this.#parts = parts;
     this.#reconciler = new Reconciler(context);
     this.#batch = fullBatch(context.settings.batch);
-    this.#bucket = fullBucket(context.settings.rateLimit, context.platform.clock.monotonic());
+    this.#departure = new Departure(context, parts);
+    this.#deck = {
+      lookahead: new Lookahead(),
+      limits: (capabilities) => this.#limits(capabilities),
+      isProven: () => this.#brake.proven,
+      ask: async (mandate, errand, unit, view) => (await this.#ask(mandate, errand, unit, view)) !== undefined,
+      onSealed: (count) => this.onSealed?.(count),
+      finish: (mandate, errand, records, reply) => this.#finish(mandate, errand, records, reply),
+      carryOutBehindTrouble: async (mandate, records, answered, { exchange, elapsedMs }) => {
+        const settlement = ofGroups(records, named(context.settings.registry, records, answered, exchange));
+        await parts.gate.settled(mandate.account, settlement);
+        await record(context, { ...mandate, sent: records, settlement, elapsedMs, isBehindTrouble: true });
+      },
+    };
   }
 
   /** Nobody could say what became of an operation that cannot go on without an answer. */
@@ -94,6 +86,11 @@ export class Sender {
     this.#brake = onTrial ? BRAKE_ON_TRIAL : RELEASED_BRAKE;
     this.#refusals = 0;
     this.#tlsFailures = 0;
+  }
+
+  /** Something new waits, or something has changed: flights that could start need not wait for those in the air. */
+  nudge(): void {
+    this.#flights?.nudge();
   }
 
   strain(view: AccountView): Strain {
@@ -115,29 +112,43 @@ export class Sender {
       await quarantineSealed(this.#context, account, lease, damaged);
       return { kind: "again" };
     }
+    const isOfLanes = this.#context.settings.ordering === "entity" && !sealed.some(isNumbered);
+    if (isOfLanes) {
+      this.#flights = new Flights(this.#context, this.#parts, this.#departure, this.#deck, { mandate, errand });
+      return this.#flights.fly().finally(() => {
+        this.#flights = undefined;
+      });
+    }
     const hard = hardLimits(this.#context, capabilities);
     const again = asMuchAsGoes(sealed.filter(isSendable), limits, hard);
-    const [first] = again;
-    if (first !== undefined) {
-      const { ending, gate } = this.#parts;
-      const held = gate.held();
+    if (again.length > 0) {
+      const held = this.#parts.gate.held();
       if (held !== undefined) return waitingFor(held);
-      const ended = await ending.seek(errand, again, capabilities, this.strain(view));
-      if (ended !== undefined) return this.carryOut(mandate, firstUnit(again), ofGroups(firstUnit(again), ended), 0);
-      const suspect = this.#suspect;
-      this.#suspect = undefined;
-      if (suspect?.key === currentKey(first.operation)) {
-        const probed = await ending.probe(errand, first, suspect.problem, this.strain(view));
-        return this.carryOut(mandate, [first], probed, 0);
-      }
-      return (await this.#mayStart(mandate)) ?? this.#finish(mandate, errand, again, await this.#request(errand, again));
+      const asked = await this.#ask(mandate, errand, again, view);
+      if (asked !== undefined) return asked;
+      const refused = await this.#departure.mayStart(mandate);
+      if (refused !== undefined) return refused;
+      await this.#finish(mandate, errand, again, await this.#departure.request(errand, again));
+      return { kind: "again" };
     }
     const sealing = await sealNext(this.#context, { account, lease, capabilities, ...limits, hard });
     if (sealing.kind === "moved") return { kind: "again" };
     if (sealing.kind === "wait") return waiting("backoff", Math.max(1, sealing.until - platform.clock.now()), platform.clock.now());
     if (sealing.kind === "nothing") return { kind: "blocked" };
     this.onSealed?.(sealing.left);
-    return (await this.#mayStart(mandate)) ?? this.#stream(mandate, errand, sealing.records);
+    return (await this.#departure.mayStart(mandate)) ?? this.#stream(mandate, errand, sealing.records);
+  }
+
+  /** What has to be asked about the first of what was sealed before it may be sent again. Undefined: nothing. */
+  async #ask(mandate: Mandate, errand: Errand, records: readonly SendableRecord[], view: AccountView): Promise<Turn | undefined> {
+    const { ending } = this.#parts;
+    const [first] = records as [SendableRecord];
+    const ended = await ending.seek(errand, records, mandate.capabilities, this.strain(view));
+    if (ended !== undefined) return this.carryOut(mandate, firstUnit(records), ofGroups(firstUnit(records), ended), 0);
+    const suspect = this.#suspect;
+    if (suspect?.key !== currentKey(first.operation)) return undefined;
+    this.#suspect = undefined;
+    return this.carryOut(mandate, [first], await ending.probe(errand, first, suspect.problem, this.strain(view)), 0);
   }
 
   /** Writes down what an answer did, then does what it asks of the engine itself. */
@@ -192,8 +203,8 @@ export class Sender {
     const { clock } = this.#context.platform;
     const endsAt = clock.monotonic() + STREAM_MS;
     let records = first;
-    let underWay = this.#begin(errand, records);
-    await this.#letLeave();
+    let underWay = this.#departure.begin(errand, records);
+    await this.#departure.letLeave();
     for (;;) {
       let fault: { readonly error: unknown } | undefined;
       const ahead = await this.#sealAhead(mandate, records).catch((error: unknown) => {
@@ -206,38 +217,24 @@ export class Sender {
       // A session or a store that fails now fails again in the next turn, which says so; what was answered is written down first.
       const goesOn = ahead !== undefined && settlement !== undefined && isEarly && (await this.#mayGoOn(mandate, ahead).catch(() => false));
       if (!goesOn) {
-        const turn = await this.#finish(mandate, errand, records, reply);
+        await this.#finish(mandate, errand, records, reply);
         if (fault !== undefined) throw fault.error;
-        return turn;
+        return { kind: "again" };
       }
-      underWay = this.#begin(errand, ahead.records);
+      underWay = this.#departure.begin(errand, ahead.records);
       try {
-        await this.#letLeave();
+        await this.#departure.letLeave();
         await this.carryOut(mandate, records, settlement, reply.elapsedMs);
       } catch (error) {
         // Its answer comes a second time, because the operations are still sealed; what the origin asks for holds at once.
         const { judgement } = await underWay;
-        const unheeded = this.#settle(ahead.records, judgement, { failures: 0, tlsFailures: 0, refusals: 0 });
+        const unheeded = this.#departure.settle(ahead.records, judgement, NO_STRAIN);
         // A disk that fails twice is reported once: the turn ends with the first error.
         await this.#parts.gate.settled(mandate.account, unheeded).catch(() => undefined);
         throw error;
       }
       records = ahead.records;
     }
-  }
-
-  /** A request that is waited for a little later: until then its failure is nobody's to handle. */
-  #begin(errand: Errand, records: readonly SendableRecord[]): Promise<Reply> {
-    const underWay = this.#request(errand, records);
-    underWay.catch(() => undefined);
-    return underWay;
-  }
-
-  /** The bytes of a request that has just started go out before the disk keeps this thread busy. */
-  #letLeave(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#context.platform.clock.schedule(0, resolve, { keepAlive: true });
-    });
   }
 
   /** Only when a full request waits, and all goes well: a smaller one grows while the other is under way. */
@@ -247,22 +244,19 @@ export class Sender {
     const isSteady = this.#brake.proven && limits.maxOperations === tightest(this.#context.settings.batch, capabilities).maxOperations;
     if (!isSteady || first === undefined || faceOf(first.text) !== "sync" || underWay.length < limits.maxOperations) return undefined;
     const behind = new Set<EntityTag>(underWay.map(({ operation }) => operation.entityTag));
-    const sealing = await sealNext(this.#context, {
-      account,
-      lease,
-      capabilities,
-      ...limits,
-      behind,
-      hard: hardLimits(this.#context, capabilities),
-      atLeast: limits.maxOperations,
-    });
+    const hard = hardLimits(this.#context, capabilities);
+    const sealing = await sealNext(this.#context, { account, lease, capabilities, ...limits, behind, hard, atLeast: limits.maxOperations });
     if (sealing.kind !== "sealed") return undefined;
     this.onSealed?.(sealing.left);
     return { records: sealing.records, revision: sealing.revision };
   }
 
   #plainSuccess(records: readonly SendableRecord[], { judgement }: Reply): Settlement | undefined {
-    const settlement = this.#settle(records, judgement, { failures: 0, tlsFailures: this.#tlsFailures, refusals: this.#refusals });
+    const settlement = this.#departure.settle(records, judgement, {
+      failures: 0,
+      tlsFailures: this.#tlsFailures,
+      refusals: this.#refusals,
+    });
     return isPlainSuccess(settlement, records.length) ? settlement : undefined;
   }
 
@@ -276,53 +270,16 @@ export class Sender {
     const look = queue.view(mandate.account);
     const [view, closed] = await Promise.all([look, this.#parts.gate.check(look)]);
     if (view.row.revision !== revision || closed !== undefined) return false;
-    return (await this.#mayStart(mandate)) === undefined;
+    return (await this.#departure.mayStart(mandate)) === undefined;
   }
 
-  /** The last look before bytes leave: a token of the limiter, the same account, the same lease, no wish of the origin. Undefined: go. */
-  async #mayStart({ session, lease }: Mandate): Promise<Turn | undefined> {
-    const { platform, settings } = this.#context;
-    const { gate, lock, sessions, isStopping } = this.#parts;
-    const token = takeToken(this.#bucket, platform.clock.monotonic(), settings.rateLimit);
-    this.#bucket = token.state;
-    if (token.waitMs > 0) return waiting("rate_limit", token.waitMs, platform.clock.now());
-    const held = await lock.ensure("send");
-    // What is asked from here on cannot change before the request starts.
-    const isOurs = held.held && held.lease.fence === lease.fence;
-    const { last } = sessions;
-    if (!isOurs || isStopping() || last === null || !sameAccount(last.account, session.account)) return { kind: "again" };
-    const closed = gate.held();
-    return closed === undefined ? undefined : waitingFor(closed);
-  }
-
-  async #request(errand: Errand, records: readonly SendableRecord[]): Promise<Reply> {
-    const { settings, platform, meters } = this.#context;
-    const { gate, origin } = this.#parts;
-    const operations: SentOperation[] = records.map(({ operation }) => {
-      const overrides = settings.registry.operations.get(operation.content.type)?.outcomes;
-      const { type, groupId } = operation.content;
-      return { key: currentKey(operation), type, groupId, ...(overrides === undefined ? {} : { overrides }) };
-    });
-    const startedAt = platform.clock.monotonic();
-    const [first] = records as [SendableRecord];
-    const { judgement, exchange } =
-      faceOf(first.text) === "sync"
-        ? await origin.sendBatch(errand, records, operations)
-        : await origin.sendRest(errand, first, restRequest(first.text), operations[0] as SentOperation);
-    meters.exchanged(exchange.kind === "answer");
-    // Here, not where it is settled: the disk may keep whoever waits for this answer busy, and the reader asks meanwhile.
-    if (judgement.kind === "request" && judgement.retryAfterMs !== undefined)
-      gate.heed(this.#settle(records, judgement, { failures: 0, tlsFailures: 0, refusals: 0 }));
-    return { judgement, exchange, elapsedMs: platform.clock.monotonic() - startedAt };
-  }
-
-  /** Asks what an answer leaves open, then carries it out. */
-  async #finish(mandate: Mandate, errand: Errand, records: readonly SendableRecord[], reply: Reply): Promise<Turn> {
+  /** Asks what an answer leaves open, then carries it out. Resolves with what that was. */
+  async #finish(mandate: Mandate, errand: Errand, records: readonly SendableRecord[], reply: Reply): Promise<Settlement> {
     const { account, lease, capabilities } = mandate;
     const { ending, gate, greeter } = this.#parts;
     const [first] = records as [SendableRecord];
     const strain = this.strain(await this.#context.queue.view(account));
-    let settlement = this.#settle(records, reply.judgement, strain);
+    let settlement = this.#departure.settle(records, reply.judgement, strain);
     if (settlement.chargeIfReachable !== undefined) {
       // Behind a breaker that is not closed this was the one probe: whether it is the origin that fails, the next one asks.
       if (gate.breaker.kind === "closed") settlement = await ending.chargeIfReachable(errand, settlement, strain);
@@ -335,25 +292,8 @@ export class Sender {
     settlement = await ending.findCurrent(errand, records, settlement, strain);
     settlement = ofGroups(records, this.#reconciler.decide(records, settlement));
     if (settlement.correctClock !== undefined) await greeter.correctClock(account, lease, reply.exchange);
-    return this.carryOut(mandate, records, settlement, reply.elapsedMs);
-  }
-
-  #settle(records: readonly SendableRecord[], judgement: Judgement, strain: Strain): Settlement {
-    const { settings, platform } = this.#context;
-    return settle({
-      operations: records.map(({ operation, sentBefore }) => ({
-        key: currentKey(operation),
-        groupId: operation.content.groupId,
-        attempts: operation.row?.attempts ?? 0,
-        policy: settings.backoff,
-        sentBefore,
-        skewCorrected: operation.detail.skewCorrected === true,
-      })),
-      judgement,
-      ...strain,
-      now: platform.clock.now(),
-      draws: { jitter: platform.random.fraction(), spread: platform.random.fraction() },
-    });
+    await this.carryOut(mandate, records, settlement, reply.elapsedMs);
+    return settlement;
   }
 
   #limits(capabilities: Capabilities): BatchLimits {

@@ -1,11 +1,13 @@
 import type { OperationVerdict } from "../core/answer.ts";
+import { lanesAheadOf, lanesOf } from "../core/lanes.ts";
 import type { State } from "../core/lifecycle.ts";
 import { MAX_HISTORY, type Edit } from "../format/index.ts";
-import type { EntityTag, Seq } from "../ports/index.ts";
+import type { Seq } from "../ports/index.ts";
 import { type AccountView, MAX_SEALED } from "../queue/account-view.ts";
 import type { ChangeSet } from "../queue/change-set.ts";
-import { currentKey, type QueuedOperation } from "../queue/records.ts";
+import { currentKey, isNumbered, type QueuedOperation } from "../queue/records.ts";
 import { type EngineContext, nowOf } from "./context.ts";
+import { waitingOf } from "./lookahead.ts";
 
 /**
  * A definite "not applied": rendered anew under a new key, which names the old one, because a copy of the old may still arrive.
@@ -32,45 +34,47 @@ export function unseal(context: EngineContext, change: ChangeSet, operation: Que
 }
 
 export interface Opening {
-  /** Everything behind: its numbers cannot come up any more. */
-  readonly all: boolean;
-  /** Their later operations have to wait. */
-  readonly entities: Iterable<EntityTag>;
-  /** Their dependents have to wait. */
-  readonly ids: Iterable<string>;
+  /** Everything that has a number: it cannot come up any more. */
+  readonly allNumbered: boolean;
+  /** Lanes, and behind whom they are closed. */
+  readonly closed: ReadonlyMap<string, Seq>;
   readonly except: { has(seq: Seq): boolean };
 }
 
 /**
- * Opens what is sealed behind operations that did not take effect, with the groups that it belongs to and with what depends on it in
- * turn. Resolves with what was opened.
+ * Opens what is sealed behind operations that did not take effect, in any of its lanes, with the groups that it belongs to and with
+ * what stands behind that in turn. Resolves with what was opened.
  */
 export async function openBehind(
   context: EngineContext,
   view: AccountView,
   change: ChangeSet,
-  { all, entities, ids, except }: Opening,
+  { allNumbered, closed, except }: Opening,
 ): Promise<ReadonlyMap<Seq, State>> {
-  const held = new Map<EntityTag, Seq>(Array.from(entities, (tag) => [tag, 0 as Seq]));
-  const without = new Set(ids);
+  const closings = new Map(closed);
   const groups = new Set<string>();
   const opened = new Map<Seq, State>();
-  const candidates = (await view.inPhase(["sealed"], 0, MAX_SEALED)).filter(({ seq, row }) => !except.has(seq) && (row?.opNumber ?? 0) > 0);
+  const candidates = (await view.inPhase(["sealed"], 0, MAX_SEALED)).filter(({ seq }) => !except.has(seq));
   let hasGrown = true;
   while (hasGrown) {
     hasGrown = false;
     for (const operation of candidates) {
-      const { seq, entityTag, content } = operation;
+      const { seq, content } = operation;
       if (opened.has(seq)) continue;
-      const isHeld = (held.get(entityTag) ?? Number.POSITIVE_INFINITY) < seq;
+      const place = waitingOf(operation);
+      const lanes = lanesOf(place);
+      const isBehind = [...lanes, ...lanesAheadOf(place)].some((lane) => (closings.get(lane) ?? Number.POSITIVE_INFINITY) < seq);
       const isOfGroup = content.groupId !== undefined && groups.has(content.groupId);
-      if (!all && !isHeld && !isOfGroup && content.dependsOn?.some((id) => without.has(id)) !== true) continue;
+      if (!isBehind && !isOfGroup && !(allNumbered && isNumbered({ operation }))) continue;
       opened.set(seq, unseal(context, change, operation));
-      held.set(entityTag, Math.min(held.get(entityTag) ?? seq, seq) as Seq);
-      without.add(content.id);
+      close(closings, lanes, seq);
       if (content.groupId !== undefined) groups.add(content.groupId);
       hasGrown = true;
     }
   }
   return opened;
+}
+
+export function close(closings: Map<string, Seq>, lanes: readonly string[], behind: Seq): void {
+  for (const lane of lanes) closings.set(lane, Math.min(closings.get(lane) ?? behind, behind) as Seq);
 }

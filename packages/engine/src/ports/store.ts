@@ -98,8 +98,9 @@ export interface PackRow {
 }
 
 /**
- * One row per lane with pending work. The lane "" is the account's global lane: `head` is the first seq that has never been
- * looked at. Other lanes are entity tags: `blockedBy` names the operation that holds the entity back.
+ * One row per lane with pending work. The lane "" is the account's global lane: `head` is the first seq that nobody has taken; under
+ * entity ordering later ones may have been, and have rows. Other lanes are entity tags: `blockedBy` names the operation that holds
+ * the entity back.
  */
 export interface LaneRow {
   readonly account: AccountTag;

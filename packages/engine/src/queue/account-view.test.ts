@@ -113,7 +113,7 @@ describe("by phase", () => {
 });
 
 describe("sealed operations", () => {
-  test("X1 come in the order of their numbers, those without one by seq, with the bytes that were sealed", async () => {
+  test("X1 come in the order of their numbers, before those without one, with the bytes that were sealed", async () => {
     const queue = await open();
     await queue.add("a", "b", "c", "d");
     await seal(queue, [
@@ -126,13 +126,22 @@ describe("sealed operations", () => {
     ]);
     const records = await (await queue.view()).sealed(10);
     expect(records.map(({ operation, text }) => [operation.seq, text])).toEqual([
-      [3, "three"],
       [4, "four"],
       [2, "two"],
       [1, "one"],
     ]);
     expect(records.every(({ sentBefore }) => sentBefore)).toBe(true);
-    expect((await (await queue.view()).sealed(2)).map(({ text }) => text)).toEqual(["three", "four"]);
+    expect((await (await queue.view()).sealed(2)).map(({ text }) => text)).toEqual(["four", "two"]);
+  });
+
+  test("X1 without any number come by seq", async () => {
+    const queue = await open();
+    await queue.add("a", "b");
+    await seal(queue, [
+      [2 as Seq, 0, "two"],
+      [1 as Seq, 0, "one"],
+    ]);
+    expect((await (await queue.view()).sealed(10)).map(({ text }) => text)).toEqual(["one", "two"]);
   });
 
   test("X8 bytes that are not those that were sealed are no bytes: damaged, missing, or changed behind the hash", async () => {

@@ -13,14 +13,26 @@ import {
   type Receipt,
   type StateDetail,
 } from "../format/index.ts";
-import type { AccountRow, AccountTag, EntityRow, EntityTag, LaneRow, PackRow, Phase, ReceiptRow, Seq, StateRow } from "../ports/index.ts";
+import type {
+  AccountRow,
+  AccountTag,
+  EntityRow,
+  EntityTag,
+  LaneRow,
+  PackRow,
+  Phase,
+  ReceiptRow,
+  Seq,
+  SeqRange,
+  StateRow,
+} from "../ports/index.ts";
 import { openDocument } from "./documents.ts";
 import { orNull, orNullNow } from "./or-null.ts";
-import { editedContent, type QueuedOperation, type SealedRecord } from "./records.ts";
+import { editedContent, isNumbered, type QueuedOperation, type SealedRecord } from "./records.ts";
 import { readStampedText } from "./sealed-text.ts";
 import type { OpenSegment, SegmentReader } from "./segment-reader.ts";
 
-/** Under global ordering one request is under way, so no more than two batches are ever sealed: that one, and the next. */
+/** No more are ever sealed at once: the requests under way, and the next one. */
 export const MAX_SEALED = 1000;
 const TOMBSTONES_AT_ONCE = 100;
 /** Operations that are read at once in search of a few. */
@@ -29,6 +41,7 @@ const NO_DETAIL: StateDetail = {};
 /** Where an operation may hold its entity back. */
 const HOLDING: readonly Phase[] = ["failed", "parked", "conflict", "quarantined"];
 const HOLDERS_AT_ONCE = 100;
+const NEIGHBOURS = 100;
 
 /**
  * What one account's queue looks like at a revision. Reads are made one by one; a change decided from them is refused when
@@ -49,15 +62,19 @@ export class AccountView {
     this.#reader = reader;
   }
 
-  /** Sealed operations in the order in which they are sent, with the bytes to send. */
+  /**
+   * Sealed operations in the order in which they are sent, with the bytes to send: those that have a number, or when there are none
+   * the others. Never both: one request is of one ordering.
+   */
   async sealed(limit: number): Promise<readonly SealedRecord[]> {
     if (this.row.counts.sealed === 0) return [];
-    const operations = [...(await this.inPhase(["sealed"], 0, MAX_SEALED))];
-    operations.sort((a, b) => (a.row?.opNumber ?? 0) - (b.row?.opNumber ?? 0) || a.seq - b.seq);
+    const operations = await this.inPhase(["sealed"], 0, MAX_SEALED);
+    const numbered = operations.filter((operation) => isNumbered({ operation }));
+    numbered.sort((a, b) => (a.row?.opNumber ?? 0) - (b.row?.opNumber ?? 0));
+    const first = numbered.length === 0 ? operations : numbered;
     // A group is sent whole or not at all.
-    const group = operations[limit - 1]?.content.groupId;
-    const taken = operations.filter(({ content }, index) => index < limit || (group !== undefined && content.groupId === group));
-    return this.withTexts(taken);
+    const group = first[limit - 1]?.content.groupId;
+    return this.withTexts(first.filter(({ content }, index) => index < limit || (group !== undefined && content.groupId === group)));
   }
 
   async withTexts(operations: readonly QueuedOperation[]): Promise<readonly SealedRecord[]> {
@@ -142,16 +159,33 @@ export class AccountView {
 
   /** Those of them at or beyond `from`: the head, unless told otherwise. */
   async fresh(limit: number, from: Seq = this.global.head): Promise<readonly QueuedOperation[]> {
+    // With another row it has been dealt with: folded, taken out of turn, or passed before the head fell back by damage.
+    const { operations } = await this.#search(
+      from,
+      limit,
+      ({ phase }) => phase === "pending" || phase === "ready" || phase === "cancelled",
+    );
+    return operations;
+  }
+
+  /** Those from a seq on that nobody has taken: they have no row. */
+  untouched(limit: number, from: Seq): Promise<FreshWindow> {
+    return this.#search(from, limit, ({ row }) => row === null);
+  }
+
+  async #search(from: Seq, limit: number, isWanted: (operation: QueuedOperation) => boolean): Promise<FreshWindow> {
     const operations: QueuedOperation[] = [];
-    for (let at = from; operations.length < limit; ) {
+    for (let at = from; ; ) {
       const wanted = at === from ? limit : Math.max(limit - operations.length, LEAST_PAGE);
       const page = await this.from(at, wanted);
-      // With another row it has been dealt with: folded, or passed before the head fell back by damage.
-      operations.push(...page.operations.filter(({ phase }) => phase === "pending" || phase === "ready" || phase === "cancelled"));
-      if (page.operations.length < wanted) break;
+      const found = page.operations.filter(isWanted);
+      const room = limit - operations.length;
+      operations.push(...found.slice(0, room));
+      const beyond = found[room];
+      if (beyond !== undefined) return { operations, next: beyond.seq };
+      if (page.operations.length < wanted || operations.length === limit) return { operations, next: page.next };
       at = page.next;
     }
-    return operations.slice(0, limit);
   }
 
   /**
@@ -233,11 +267,10 @@ export class AccountView {
   /** Success records among the given operations: never sent again. Needed only for files that were restored or repaired. */
   async receiptsFor(operations: readonly QueuedOperation[]): Promise<ReadonlyMap<Seq, Receipt>> {
     const found = new Map<Seq, Receipt>();
-    const first = operations[0];
-    const last = operations.at(-1);
-    if (first === undefined || last === undefined) return found;
-    for (const row of await this.#reader.store.readReceipts(this.account, { seqs: { from: first.seq, to: last.seq } })) {
-      for (const receipt of await this.#receipts(row)) found.set(receipt.seq as Seq, receipt);
+    for (const seqs of neighbours(operations.map(({ seq }) => seq))) {
+      for (const row of await this.#reader.store.readReceipts(this.account, { seqs })) {
+        for (const receipt of await this.#receipts(row)) found.set(receipt.seq as Seq, receipt);
+      }
     }
     return found;
   }
@@ -308,6 +341,17 @@ export interface FreshWindow {
 /** An operation that ended before the head reached it: its row only keeps it from being read as pending. */
 export function isTombstone(operation: QueuedOperation): boolean {
   return operation.phase === "cancelled";
+}
+
+/** Those that stand near each other are looked up together. */
+function neighbours(seqs: readonly Seq[]): readonly SeqRange[] {
+  const ranges: { from: Seq; to: Seq }[] = [];
+  for (const seq of seqs.toSorted((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && seq - last.to <= NEIGHBOURS) last.to = seq;
+    else ranges.push({ from: seq, to: seq });
+  }
+  return ranges;
 }
 
 /** Where the operation with this id stands in the segment; -1: nowhere. Of a damaged one only a lone operation is known by its id. */

@@ -148,6 +148,25 @@ describe("each kind of damage is repaired and reported", () => {
   });
 });
 
+describe("a queue in which later ones have overtaken earlier ones", () => {
+  test("Q5 the head is the first that nobody has taken, wherever the others stand", async () => {
+    const queue = await TestQueue.open(new TestWorld());
+    await queue.add("a", "b", "a", "c", "d");
+    await queue.add("a", "e");
+    for (const seq of [2, 4, 7] as Seq[]) await queue.move(seq, "seal");
+    for (const seq of [2, 7] as Seq[]) await queue.move(seq, "applied");
+    expect(await verifyIndex(queue.queue, queue.account)).toEqual({ changed: false, differences: [], operations: 5 });
+    for (const head of [2, 3, 6, 8]) {
+      await queue.headTo(head);
+      expect((await rebuildIndex(queue.queue, queue.account)).changed).toBe(true);
+      expect((await queue.view()).global.head).toBe(1);
+    }
+    await queue.headTo(3);
+    await queue.move(1 as Seq, "seal").catch(() => undefined);
+    expect(await queue.counts()).toMatchObject({ enqueued: 7, pending: 4, sealed: 1, succeeded: 2 });
+  });
+});
+
 describe("while others write", () => {
   /** The queue in another process, which is interrupted whenever it is about to repair. */
   const interrupted = (queue: TestQueue, meddle: () => Promise<void>): Promise<TestQueue> =>

@@ -103,7 +103,8 @@ async function readAll(queue: DurableQueue, view: AccountView): Promise<Found> {
       live[counterOf(stateOf(row.phase))] += 1;
       await noteHold(view, row, holds);
     }
-    // What has no row is either over or has never been looked at; `live` tells how many, and the latter are always the last.
+    // What has no row is either over or has never been looked at: the latter come after the former, and `live` tells how many they are.
+    // Those in between that were looked at, or ended, out of their turn have a row.
     const untouched = segment.live - kept.length;
     live.pending += Math.max(0, untouched);
     operations += segment.live;

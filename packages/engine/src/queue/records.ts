@@ -42,6 +42,11 @@ export function isSendable(record: SealedRecord): record is SendableRecord {
   return record.text !== null && record.operation.readable;
 }
 
+/** Sealed under global ordering, for the sync face. */
+export function isNumbered({ operation }: Pick<SealedRecord, "operation">): boolean {
+  return (operation.row?.opNumber ?? 0) > 0;
+}
+
 /** What a merge, or folding, made of it. Where it is shown, rendered or compared, that counts. */
 export function editedContent(content: OperationContent, edit: Edit | undefined): OperationContent {
   if (edit === undefined) return content;

@@ -87,11 +87,18 @@ export class TinyBackend {
     const first = operations.find((operation) => !this.ledger.has(operation.key));
     if (first?.op_number !== undefined && first.op_number !== expected) return refused(409, "OUT_OF_ORDER", { expected })(request);
     const rejected = new Set<string>();
+    const stopped = new Set<string | undefined>();
     let hasEnded = false;
+    const isGlobal = operations.some(({ op_number }) => op_number !== undefined);
     const results = operations.map((operation): OperationResult => {
-      const result = hasEnded || rejected.has(operation.entity_id) ? SKIPPED : this.#take(operation, client);
+      const isStopped = hasEnded || rejected.has(operation.entity_id) || (operation.lane !== undefined && stopped.has(operation.lane));
+      const result = isStopped ? SKIPPED : this.#take(operation, client);
       if (result.outcome === "rejected") rejected.add(operation.entity_id);
-      if (["conflict", "retry", "skipped"].includes(result.outcome)) hasEnded = true;
+      if (["conflict", "retry", "skipped"].includes(result.outcome)) {
+        if (isGlobal) hasEnded = true;
+        rejected.add(operation.entity_id);
+        stopped.add(operation.lane);
+      }
       return { ...result, key: operation.key };
     });
     return answeredData(request, { generation: "g1", head_seq: this.feed.head, results: results as unknown as Json });

@@ -22,7 +22,7 @@ export const BATCH_ENDED: Refusal = blocked("an earlier operation of this batch 
 
 /**
  * Why `operation` must not run, or null. A rejected operation holds the later ones of its entity and those that depend on it; a
- * conflict or a retry stops its lane; with global ordering a conflict, a retry or a skipped one ends the batch.
+ * conflict, a retry, a skipped one, and a late copy of what was cancelled stop their lane; with global ordering they end the batch.
  */
 export function skipReason(state: BatchState, operation: Operation): Refusal | null {
   if (state.hasEnded) return BATCH_ENDED;
@@ -40,15 +40,17 @@ export function observe(state: BatchState, operation: Operation, result: Operati
   const { outcome } = result;
   if (outcome === "applied" || outcome === "noop" || outcome === "applied_before") return state;
   const failedKeys = operation.key === null ? state.failedKeys : new Set(state.failedKeys).add(operation.key);
-  const stops = outcome === "conflict" || outcome === "retry" || outcome === "skipped";
+  // A marker stopped a late copy: what follows in that copy may have been withdrawn since, and must not slip in.
+  const isLate = outcome === "cancelled" && !operation.isCancelled;
+  const stops = isLate || outcome === "conflict" || outcome === "retry" || outcome === "skipped";
   const hasEnded = state.hasEnded || (state.ordering === "global" && (stops || !consumesTurn));
   // A cancelled operation is settled: its entity goes on without it, only its dependents cannot.
-  if (outcome === "cancelled") return { ...state, failedKeys, hasEnded };
+  if (outcome === "cancelled" && !isLate) return { ...state, failedKeys, hasEnded };
   return {
     ...state,
     failedKeys,
     hasEnded,
-    stoppedLanes: outcome === "conflict" || outcome === "retry" ? new Set(state.stoppedLanes).add(laneOf(operation)) : state.stoppedLanes,
+    stoppedLanes: stops ? new Set(state.stoppedLanes).add(laneOf(operation)) : state.stoppedLanes,
     heldEntities: new Set(state.heldEntities).add(entityOf(operation)),
   };
 }

@@ -192,6 +192,35 @@ export const orderCases: readonly ContractCase<OpenStorage>[] = [
     assert.deepEqual(outcomes(results), ["conflict CONFLICT", "skipped BLOCKED", "applied", "applied"]);
   }),
 
+  serverCase("what is skipped stops its explicit lane, too", async (world) => {
+    const ada = world.client();
+    const id = world.id();
+    await ada.op({ entity_id: id });
+    const results = await ada.ops([
+      ada.operation({ type: "UPDATE", entity_id: id, payload: { name: 1 } }),
+      ada.operation({ type: "UPDATE", entity_id: id, lane: "a" }),
+      ada.operation({ lane: "a" }),
+      ada.operation({ lane: "b" }),
+    ]);
+    assert.deepEqual(outcomes(results), ["rejected VALIDATION_ERROR", "skipped BLOCKED", "skipped BLOCKED", "applied"]);
+  }),
+
+  serverCase(
+    "with entity order a late copy of a cancelled operation stops its lane, one that is sent in its place does not",
+    async (world) => {
+      const ada = world.client();
+      const [entity_id, other] = [world.id(), world.id()];
+      const late = ada.operation({ entity_id, lane: "a" });
+      await ada.cancel(late.key);
+      const copy = [late, ada.operation({ entity_id }), ada.operation({ lane: "a" }), ada.operation({ entity_id: other })];
+      assert.deepEqual(outcomes(await ada.ops(copy)), ["cancelled CONFLICT", "skipped BLOCKED", "skipped BLOCKED", "applied"]);
+      assert.deepEqual(outcomes(await ada.ops([{ ...late, cancelled: true }, ada.operation({ entity_id })])), [
+        "cancelled CONFLICT",
+        "applied",
+      ]);
+    },
+  ),
+
   serverCase("the same batch again replays what was applied and executes the rest", async (world) => {
     const ada = world.client();
     const id = world.id();
