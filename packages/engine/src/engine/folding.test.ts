@@ -190,6 +190,32 @@ describe("what is sent", () => {
   });
 });
 
+describe.each([1, 10])("in requests of %d", (maxOperations) => {
+  test("X6 X5 what another process made on top of the survivor alone is merged with what was folded into it", async () => {
+    const note = defineEntity("note", { collection: "notes", fields: { tags: "set" }, onChanged: "ask" });
+    world.backend.offers = { collections: { note: "notes" } };
+    world.backend.write("note", "n", { tags: [] });
+    const options = { entities: [note], batch: { maxOperations } };
+    const [engine, other] = [await start(options), await start(options)];
+    const shown = [engine, other].map((one) => {
+      const seen: EntityView[] = [];
+      one.entity(note, "n").subscribe((view) => seen.push(view));
+      return seen;
+    });
+    await world.run(engine.pull());
+    await world.run(other.pull());
+    const tagged = (one: SyncEngine, tags: readonly string[]): Promise<unknown> =>
+      one.enqueue({ type: "UPDATE", entityType: "note", entityId: "n", payload: { tags } });
+    await world.run(tagged(engine, ["first"]));
+    await world.advance(1000);
+    expect(shown.map((seen) => seen.at(-1)?.value)).toEqual([{ tags: ["first"] }, { tags: ["first"] }]);
+    // Neither has seen what the other one does.
+    await world.run(Promise.all([tagged(engine, ["first", "mine"]), tagged(other, ["first", "theirs"])]));
+    expect(await send(engine)).toEqual({ empty: true });
+    expect(world.backend.feed.documents.get("n")).toMatchObject({ tags: ["first", "mine", "theirs"] });
+  });
+});
+
 describe("who travels with another", () => {
   async function stuck(): Promise<{ engine: SyncEngine; all: Awaited<ReturnType<typeof queue>> }> {
     const engine = await start();
