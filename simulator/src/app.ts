@@ -235,7 +235,13 @@ export class App {
       }
       for (const kept of await this.#engine.conflicts.list({ limit: 10 })) {
         this.#meddle(kept.id);
-        if (random.chance(0.5)) await this.#engine.failed.discard({ ids: [kept.id] });
+        const draw = random.fraction();
+        if (draw < 0.4) await this.#engine.failed.discard({ ids: [kept.id] });
+        else if (draw < 0.8) {
+          operations.touched(kept.id);
+          // Not every conflict can be decided both ways.
+          await this.#engine.conflicts.resolve(kept.id, draw < 0.6 ? "mine" : "theirs").catch(() => false);
+        }
       }
     });
   }

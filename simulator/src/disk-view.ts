@@ -50,7 +50,10 @@ export async function viewOnDisk(device: Device, account: Account, recordOf: (id
         doubles.push(`operation ${id} (${phase}) is in version ${below.version} of ${key}, and is added to it once more`);
       }
       const before = isJsonObject(content.before) ? content.before : undefined;
-      shown.set(key, { ...below, value: onTop(below.value, type, payload, before) });
+      // Of a newer app: what was stored with it stands in.
+      const isNewer = type === ADD && content.version > device.appVersion && isJsonObject(payload) && isJsonObject(payload.patch);
+      const value = isNewer ? { ...below.value, ...(payload.patch as JsonObject) } : onTop(below.value, type, payload, before);
+      shown.set(key, { ...below, value });
     }
     if (operations.length < AT_ONCE) break;
     from = next;
@@ -79,5 +82,8 @@ function merged({ tags, score }: JsonObject, mine: JsonObject, before: JsonObjec
   ];
   const stay = others.filter((tag) => own.includes(tag) || !was.includes(tag));
   const fresh = own.filter((tag) => !was.includes(tag) && !others.includes(tag));
-  return { tags: [...stay, ...fresh], score: Number(score) + Number(mine.score) - Number(before.score) };
+  return {
+    ...(mine.tags === undefined ? {} : { tags: [...stay, ...fresh] }),
+    ...(mine.score === undefined ? {} : { score: Number(score) + Number(mine.score) - Number(before.score) }),
+  };
 }

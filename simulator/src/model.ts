@@ -42,6 +42,7 @@ export const FAULTS = [
   "token_expired",
   "sign_in_change",
   "app_update",
+  "app_downgrade",
   "handler_busy",
 ] as const;
 export type Fault = (typeof FAULTS)[number];

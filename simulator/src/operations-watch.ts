@@ -187,6 +187,11 @@ export class OperationsWatch {
   withMarker(marker: string): Enqueued | undefined {
     return this.#byMarker.get(marker);
   }
+  /** From here on what a device shows of its additions may rightly be less than they are. */
+  meddleWith(device: string): void {
+    for (const record of this.all) if (record.device === device && record.by !== 0) record.meddled = true;
+  }
+
   withId(id: string): Enqueued | undefined {
     return this.#byId.get(id);
   }
@@ -357,8 +362,9 @@ export class OperationsWatch {
       this.#report("INV10", `operation ${id} is ${final.state} without effect, and another member of its group took effect`);
     if (effects === 0 || touched) return;
     for (const parent of parents) {
-      // What is folded has the answers of its survivor.
-      const isDone = parent.effects > 0 || [...(parent.into ?? parent).answers].some((answer) => DONE_BEFORE.test(answer));
+      // What is folded has the answers of the one that it is in.
+      const { answers } = parent.into ?? parent;
+      const isDone = parent.effects > 0 || [...answers].some((answer) => DONE_BEFORE.test(answer));
       if (!isDone) this.#report("INV10", `operation ${id} took effect without operation ${parent.id}, which it depends on`);
       else if (parent.effects > 0 && parent.effectOrder > effectOrder && !parent.touched)
         this.#report("INV10", `operation ${id} took effect before operation ${parent.id}, which it depends on`);

@@ -104,6 +104,34 @@ describe("the oracle tells", () => {
     expect(heard()).toEqual([expect.stringMatching(/^INV3 .*same entity/)]);
   });
 
+  test("a group that took effect by halves, or in two commits, and what took effect without what it depends on", () => {
+    const { watch, records } = written(6);
+    const [a, b, c, d, e, f] = records as [Enqueued, Enqueued, Enqueued, Enqueued, Enqueued, Enqueued];
+    const failed = { state: "failed", code: "DEPENDENCY_FAILED", verdict: "failed" };
+    a.group = b.group = [a, b];
+    watch.effect("id-0", 1, 1);
+    watch.judgeTogether(b, failed);
+    watch.effect("id-1", 1, 2);
+    c.parents = [d];
+    watch.effect("id-2", 2, 3);
+    watch.judgeTogether(c, FINE);
+    d.touched = true;
+    watch.effect("id-3", 2, 4);
+    watch.judgeTogether(c, FINE);
+    f.parents = [e];
+    watch.effect("id-4", 3, 5);
+    watch.effect("id-5", 3, 5);
+    for (const record of [a, b, e, f]) watch.judgeTogether(record, FINE);
+    expect(heard()).toEqual([
+      expect.stringMatching(/^INV10 .*another member of its group took effect/),
+      expect.stringMatching(/^INV10 .*in two parts/),
+      expect.stringMatching(/^INV10 .*without operation id-3/),
+    ]);
+    d.touched = false;
+    watch.judgeTogether(c, FINE);
+    expect(heard()).toEqual([expect.stringMatching(/^INV10 .*before operation id-3/)]);
+  });
+
   test("another content under a key, a new key that names no old one, and somebody else's token", () => {
     const { watch } = written(2);
     watch.seenOnWire("d1.p1#1", ALICE, [seen(0), seen(1)]);

@@ -243,7 +243,8 @@ export class Process {
               world.journal.write(label, changeText(change, result.ok));
               if (!result.ok) return;
               device.fileChanged(gate);
-              for (const { phase, seq } of change.putStates ?? []) if (phase === "blocked") world.operations.heldBack(device.name, seq);
+              for (const { phase, seq } of change.putStates ?? [])
+                if (phase === "blocked" || phase === "parked") world.operations.heldBack(device.name, seq);
               for (const range of change.settleContent ?? []) world.operations.settled(device.name, range);
               for (const { phase, seq, blockedBy } of change.putStates ?? [])
                 if (phase === "folded") world.operations.folded(device.name, seq, blockedBy);

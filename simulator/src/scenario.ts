@@ -87,7 +87,7 @@ export function scenarioOf(random: SeededRandom): Scenario {
     lookers: random.pick([0, 0, 0.5, 1]),
     glances: random.pick([0, 2, 6]),
     tags: random.pick([0, 4, 12]),
-    updates: random.pick([0, 0, 1, 2]),
+    updates: random.pick([0, 0, 1, 3]),
   };
   // Who may ask fifteen times a minute gets whole pages: the rest would be a matter of hours.
   return scenario.requestsPerMinute < 100 ? { ...scenario, pageItems: 1000 } : scenario;

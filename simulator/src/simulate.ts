@@ -5,7 +5,7 @@ import type { Process } from "./process.ts";
 import type { JournalLine } from "./journal.ts";
 import type { Account, FaultCounts, Violation } from "./model.ts";
 import { newStation, type Station } from "./station.ts";
-import { planTrouble } from "./trouble.ts";
+import { install, planTrouble } from "./trouble.ts";
 import { CALM } from "./weather.ts";
 import { Workload } from "./workload.ts";
 import { World, type WorldOptions } from "./world.ts";
@@ -134,7 +134,9 @@ class Run {
     world.server.disarm();
     world.server.busy = 0;
     if (!world.server.isUp) world.server.start();
-    for (const { device, processes } of this.#stations) {
+    for (const station of this.#stations) {
+      const { device, processes } = station;
+      if (device.appVersion === 1) install(world, station, 2, () => 100);
       device.turn(CALM);
       device.writeFaults = 0;
       for (const process of processes) {
@@ -252,6 +254,8 @@ class Run {
         device.signIn(account);
         process.revive();
         await this.#runFor(1000);
+        // A slow disk, several times in a row.
+        for (let waitedS = 0; process.app === null && waitedS < 60 && !this.#isOver; waitedS += 5) await this.#runFor(5000);
         if (process.app !== null) await this.#agree(account, [process]);
         if (this.#isOver) return;
         for (const record of world.operations.all) {

@@ -62,15 +62,22 @@ function restart(world: World, { processes }: Station, random: SeededRandom): vo
   });
 }
 
-/** All processes of a device go, and come back with the new app, whatever they were doing. */
+/** A new version of the app, or now and then the old one again. */
 function update(world: World, { device, processes }: Station, random: SeededRandom): void {
-  if (device.appVersion === 2) return;
-  device.appVersion = 2;
-  world.injected("app_update");
-  world.journal.write(device.name, "gets a new version of the app");
+  if (device.appVersion === 2 && random.chance(0.5)) return;
+  install(world, { device, processes }, device.appVersion === 1 ? 2 : 1, () => random.between(100, 20_000));
+}
+
+/** All processes of a device go, and come back with another version of the app, whatever they were doing. */
+export function install(world: World, { device, processes }: Station, version: 1 | 2, downMs: () => number): void {
+  device.appVersion = version;
+  world.injected(version === 2 ? "app_update" : "app_downgrade");
+  world.journal.write(device.name, `gets version ${version} of the app`);
+  // The older app shows what the newer one has queued as well as it can.
+  if (version === 1) world.operations.meddleWith(device.name);
   for (const process of processes) {
-    process.kill("for an update");
-    world.timeline.after(random.between(100, 20_000), () => process.start());
+    process.kill("for another version");
+    world.timeline.after(downMs(), () => process.start());
   }
 }
 

@@ -256,7 +256,11 @@ describe("any schedule", () => {
     fc.assert(fc.property(planned, lane, check), { numRuns: 300 });
   });
   test("X6 Q2 in lanes: edits of an entity fold past others, unless one of its lane stands between", () => {
-    const edits = [one("UPDATE", { a: 1 }, { lane: "x" }), one("UPDATE", { a: 2 }, { entityId: "e" }), one("UPDATE", { a: 3 }, { lane: "x" })];
+    const edits = [
+      one("UPDATE", { a: 1 }, { lane: "x" }),
+      one("UPDATE", { a: 2 }, { entityId: "e" }),
+      one("UPDATE", { a: 3 }, { lane: "x" }),
+    ];
     const inLanes = (list: readonly Foldable[]): readonly FoldCandidate[] =>
       window(list).map((candidate) => ({
         ...candidate,

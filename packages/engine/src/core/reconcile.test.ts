@@ -112,7 +112,9 @@ describe("a declared operation", () => {
     expect(declared({ apply })).toMatchObject({ kind: "ask", conflicts: [], faults: [{ where: "apply" }] });
   });
   test("Q8 that writes what is no JSON is asked", () => {
-    const apply = (draft: JsonObject): void => void ((draft as { at: number }).at = Number.NaN);
+    const apply = (draft: JsonObject): void => {
+      (draft as { at: number }).at = Number.NaN;
+    };
     expect(declared({ apply })).toMatchObject({ kind: "ask", faults: [{ where: "apply", error: expect.any(TypeError) }] });
   });
   test("Q8 that writes into its input is asked, and changes nothing", () => {

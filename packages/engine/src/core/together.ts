@@ -38,22 +38,18 @@ function asOne(members: readonly number[], own: readonly Move[], sent: readonly 
     });
   const keyOf = (index: number): string => (sent[index] as Member).key;
 
-  if (own.some(({ verdict }) => verdict.step === "succeed")) {
-    if (own.every(({ verdict }) => verdict.step === "succeed")) return own;
-    // What was so already leaves the group; the others go again.
-    return own.map((move) => ({
-      ...move,
-      verdict: { ...move.verdict, consumesNumber: move.verdict.consumesNumber && move.index === first },
-    }));
-  }
+  const isApplied = own.every(({ verdict }) => verdict.step === "succeed");
+  // Of a group that was undone the server counts only a first member: the numbers before any other are free again.
+  const counted = (index: number, verdict: OperationVerdict): OperationVerdict => ({
+    ...verdict,
+    consumesNumber: verdict.consumesNumber && index === first,
+  });
+  // What was so already leaves the group; the others go again.
+  if (own.some(({ verdict }) => verdict.step === "succeed"))
+    return isApplied ? own : own.map(({ index, verdict }) => ({ index, verdict: counted(index, verdict) }));
   const rejected = of("reject");
   if (rejected !== undefined) {
-    // Of a group that was undone the server counts only a first member: the numbers before any other are free again.
-    return all((index, known) =>
-      known?.event === "reject"
-        ? { ...known, consumesNumber: known.consumesNumber && index === first }
-        : follower(rejected.verdict, keyOf(index), "reject"),
-    );
+    return all((index, known) => (known?.event === "reject" ? counted(index, known) : follower(rejected.verdict, keyOf(index), "reject")));
   }
   const parked = of("park");
   if (parked !== undefined)
@@ -64,7 +60,7 @@ function asOne(members: readonly number[], own: readonly Move[], sent: readonly 
   const reason = conflict ?? own.find(({ verdict }) => verdict.event === "cancelled" || verdict.event === "unseal");
   if (isCancelled || reason === undefined) return own;
   return all((index, known) =>
-    known?.event === "conflict" || known?.event === "unseal" ? known : follower(reason.verdict, keyOf(index), "unseal"),
+    known?.event === "conflict" || known?.event === "unseal" ? counted(index, known) : follower(reason.verdict, keyOf(index), "unseal"),
   );
 }
 

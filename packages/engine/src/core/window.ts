@@ -75,7 +75,7 @@ export function planWindow(
   for (const [index, { seq, groupId }] of candidates.entries()) {
     const isFirst = groupId === undefined || candidates[index - 1]?.groupId !== groupId;
     // What it depends on is put aside by this plan: the next look sees where that stands.
-    if (isFirst && dependsOnOneOf(away, candidates, index)) break;
+    if (isFirst && away.size > 0 && dependsOnOneOf(away, candidates, index)) break;
     const aside = asides[index];
     const by = blocks.get(seq);
     if (aside !== undefined) steps.push({ do: aside, index });

@@ -85,7 +85,11 @@ describe("Q8 bad input is refused with what is wrong, and harms nothing", () => 
     ],
     [
       "an apply that writes NaN",
-      operation({ apply: (draft) => void (draft.at = Number.NaN) }),
+      operation({
+        apply: (draft) => {
+          draft.at = Number.NaN;
+        },
+      }),
       good,
       "INVALID_INPUT",
       /patch of device.set: "at"/,

@@ -1,5 +1,6 @@
 import type { CurrentState, Json, JsonObject } from "@guardian-sync/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { failed } from "../testing/scripted-transport.ts";
 import { TestWorld } from "../testing/test-world.ts";
 import { defineEntity, defineOperation, type EntityDefinition } from "./definitions.ts";
 import type { SyncEngine } from "./sync-engine.ts";
@@ -50,6 +51,30 @@ describe("a conflict shows both sides", () => {
     expect(await engine.conflicts.list()).toMatchObject([{ state: "conflict", entityId: "a", code: "CONFLICT", seq: 1 }]);
     await world.run(engine.close());
     expect(await sides(await world.engine({ entities: [lamp] }))).toEqual([both]);
+  });
+
+  test("X8 also when the answer to the marker that keeps a late copy from being applied was lost: nobody took it back", async () => {
+    const engine = await world.engine({ entities: [lamp] });
+    conflictWith(theirs(7, { name: "Theirs" }));
+    world.transport.next(
+      ({ path }) => path.endsWith("/cancel"),
+      (request) => {
+        world.backend.answer(request);
+        return failed("timeout");
+      },
+    );
+    const edit = { type: "UPDATE", entityType: "device", entityId: "a" } as const;
+    await world.run(
+      engine.enqueueMany([
+        { ...edit, payload: { name: "Mine" }, baseVersion: 1 },
+        { ...edit, payload: { level: 2 } },
+      ]),
+    );
+    await world.drain(engine);
+    expect(await sides(engine)).toMatchObject([{ payload: { name: "Mine" }, server: { version: 7 } }]);
+    // Nor does what is behind it go before it.
+    expect(await engine.status()).toMatchObject({ conflict: 1, pending: 1, cancelled: 0, conserved: true });
+    expect(world.backend.applied).toEqual([]);
   });
 
   test("of a declared operation: its effect on what the server holds now", async () => {

@@ -58,6 +58,7 @@ export class Ending {
     const [record] = records;
     if (record === undefined) return undefined;
     const { row, detail } = record.operation;
+    if (detail.stopAsked === currentKey(record.operation) && detail.cancelWanted !== true) return this.#askOfMarker(errand, record, strain);
     // A route has no cancel markers: sent once more to be stopped, the operation would take effect.
     if (detail.cancelWanted === true && faceOf(record.text) === "rest")
       return this.#end(errand, record, { why: "exhausted", code: "CANCELLED" }, capabilities, strain);
@@ -126,6 +127,8 @@ export class Ending {
       if (move.verdict.event !== "conflict" || move.verdict.consumesNumber) continue;
       const record = records[move.index] as SendableRecord;
       const key = currentKey(record.operation);
+      // Before it is asked for: its answer may be lost, and with the marker there the server would pass over it, and take what is behind it.
+      await this.#noteStopAsked(errand, record);
       const held = this.#held();
       if (held !== undefined) return { ...settlement, ...held, moves: moves.slice(0, at) };
       const asked = await this.#origin.cancel(errand, key);
@@ -140,6 +143,30 @@ export class Ending {
       moves[at] = { index: move.index, verdict };
     }
     return { ...settlement, moves };
+  }
+
+  async #noteStopAsked({ lease }: Errand, { operation: { seq, row } }: SendableRecord): Promise<void> {
+    if (row === null) return;
+    await this.#context.queue.change(row.account, lease, async (view, change) => {
+      const [operation] = await view.bySeq([seq]);
+      if (operation?.phase === "sealed") change.touch(operation, { detail: { ...operation.detail, stopAsked: currentKey(operation) } });
+    });
+  }
+
+  /** Whether the marker of a conflict was written: then it goes again under a new key, with what is behind it, and hears what stands there. */
+  async #askOfMarker(errand: Errand, record: SendableRecord, strain: Strain): Promise<Settlement> {
+    const { content } = record.operation;
+    const key = currentKey(record.operation);
+    const asked = await this.#origin.cancel(errand, key);
+    if (!asked.ok) return this.#settlement(record, { end: { kind: "origin_failing" }, finding: asked.finding }, strain);
+    const { result, verdict } = asked.value;
+    if (verdict !== "applied") {
+      const opened = { ...endedAs(record, "unseal", null, undefined), step: "unseal" as const };
+      return { ...NOTHING, moves: [{ index: 0, verdict: opened }], batch: "keep", breaker: "success" };
+    }
+    const told =
+      result === undefined ? endedAs(record, "applied", null, undefined) : judgeResult(result, { key, type: content.type }, redactPii);
+    return { ...NOTHING, moves: [{ index: 0, verdict: told }], batch: "grow", breaker: "success" };
   }
 
   /**

@@ -90,6 +90,7 @@ export class FailedList {
           change.move(operation, "manual_retry", { attempts: 0, backoffMs: 0, dueAt: 0, firstSendAt: 0, detail });
         }
         if (!(await release(view, change, operation))) this.#unfinished = true;
+        return true;
       },
       { isWhole: true },
     );
@@ -102,6 +103,7 @@ export class FailedList {
       const archivedFrom = operation.phase as "failed" | "parked" | "quarantined";
       change.move(operation, "archive", { detail: { ...operation.detail, history, archivedFrom } });
       if (!(await release(view, change, operation))) this.#unfinished = true;
+      return true;
     });
   }
 
@@ -118,6 +120,7 @@ export class FailedList {
       const detail = { ...rest, history: this.#history(operation, "restored", selection) };
       change.move(operation, `restore_${from}`, { detail });
       await this.#holdAgain(operation, from, view, change);
+      return true;
     });
   }
 
@@ -129,7 +132,7 @@ export class FailedList {
       async (operation, { view, change, later }) => {
         const isWaiting = WAITING.has(operation.phase);
         // A member of the group that waits: a copy of it may be under way, and then only a marker stops that.
-        if (isWaiting && !(await takeBack(this.#context, view, change, operation, "its group was discarded"))) return;
+        if (isWaiting && !(await takeBack(this.#context, view, change, operation, "its group was discarded"))) return false;
         if (!isWaiting) {
           change.move(operation, "discard", { receipt: { outcome: "cancelled", code: "CANCELLED" } });
           if (!(await release(view, change, operation))) this.#unfinished = true;
@@ -142,6 +145,7 @@ export class FailedList {
           });
           this.#context.events.emit({ type: "cancelled", operation: factsOf(operation) });
         });
+        return true;
       },
       { alsoIn: WAITING },
     );
@@ -192,8 +196,8 @@ export class FailedList {
         readonly change: Parameters<typeof release>[1];
         readonly later: (() => void)[];
       },
-      // `false`: it stays as it is.
-    ) => Promise<boolean | void>,
+      // Whether it was dealt with; `false`: it stays as it is.
+    ) => Promise<boolean>,
     group: {
       /** Members of its group that are in one of these go with it. */
       readonly alsoIn?: ReadonlySet<string>;
@@ -218,7 +222,7 @@ export class FailedList {
         if (group.isWhole === true && members.some(({ phase }) => STAYS.has(phase) && !phases.includes(phase as Phase))) return;
         const chosenToo = members.filter(({ phase }) => group.alsoIn?.has(phase) === true || phases.includes(phase as Phase));
         if (await letGoBehind(view, change, chosenToo)) this.#unfinished = true;
-        for (const member of chosenToo) if ((await act(change.after(member), { view, change, later })) !== false) moved += 1;
+        for (const member of chosenToo) if (await act(change.after(member), { view, change, later })) moved += 1;
       });
       if (moved === 0) continue;
       done += moved;

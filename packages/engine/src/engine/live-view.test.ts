@@ -306,7 +306,14 @@ describe("when nobody looks any more", () => {
 });
 
 describe("no flicker", () => {
-  test.each([1, 2, 3])("O2 over 1,000 edits and a delayed feed no own value ever goes back (seed %i)", async (seed) => {
+  test.each([
+    [1, false],
+    [2, false],
+    [3, false],
+    [4, true],
+    [5, true],
+    [6, "entity"],
+  ] as const)("O2 X6 over 1,000 edits and a delayed feed no own value ever goes back (seed %i, coalesce %s)", async (seed, coalesce) => {
     world = new TestWorld({ seed });
     const ids = ["a", "b", "c"];
     for (const id of ids) world.backend.write("device", id, { n: 0 });
@@ -322,7 +329,7 @@ describe("no flicker", () => {
         return answer;
       },
     );
-    const engine = await open();
+    const engine = await open({ coalesce });
     const highest = new Map(ids.map((id) => [id, 0]));
     const backwards: string[] = [];
     for (const id of ids) {

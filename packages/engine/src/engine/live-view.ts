@@ -1,9 +1,10 @@
 import type { JsonObject, OperationId } from "@guardian-sync/protocol";
-import { fold, type Folded, isShown, type LiveOperation, type SyncState } from "../core/fold.ts";
+import { fold, isShown, type LiveOperation, type SyncState } from "../core/fold.ts";
 import type { EntityDocument, OperationContent } from "../format/index.ts";
 import type { AccountTag, EntityTag, Seq } from "../ports/index.ts";
 import { type ChangeSet, stateOfOperation } from "../queue/change-set.ts";
 import type { QueuedOperation } from "../queue/records.ts";
+import { BrokenOperations } from "./broken-operations.ts";
 import type { EngineContext } from "./context.ts";
 import type { EntityRef } from "./definitions.ts";
 import type { Seen } from "./intake.ts";
@@ -36,14 +37,6 @@ interface Shown {
   /** As it was made. */
   readonly key: string;
   readonly live: LiveOperation;
-}
-export interface Broken {
-  readonly account: AccountTag;
-  readonly seq: Seq;
-  readonly type: string;
-  /** It was never sent, so it can be held back. */
-  readonly isWaiting: boolean;
-  readonly error: unknown;
 }
 interface Node {
   readonly ref: EntityRef;
@@ -83,9 +76,8 @@ export class LiveView {
   readonly #report: (error: unknown) => void;
   /** Told when the first one begins to look, and when the last one has gone. */
   onWatched: (isWatched: boolean) => void = () => undefined;
-  /** Told of an operation whose `apply` threw on what it was shown on: once, and once more when it waits again. */
-  onBroken: (broken: Broken) => void = () => undefined;
-  readonly #broken = new Map<OperationId, boolean>();
+  /** Operations whose `apply` threw on what they were shown on. */
+  readonly broken: BrokenOperations;
   /** Of the account, that what is shown has been brought up to. -1: nothing was read. */
   #revision = -1;
   #loading: Promise<void> | undefined;
@@ -99,6 +91,7 @@ export class LiveView {
     this.#context = context;
     this.#account = account;
     this.#report = report;
+    this.broken = new BrokenOperations(report);
     context.queue.onChanged.add((change, revision) => this.#onChanged(change, revision));
   }
 
@@ -228,7 +221,7 @@ export class LiveView {
     this.#watches.clear();
     this.#lists.clear();
     this.#touched.clear();
-    this.#broken.clear();
+    this.broken.clear();
     this.#missed = [];
     this.#revision = -1;
   }
@@ -286,7 +279,7 @@ export class LiveView {
       this.#touched.add(node);
     }
     for (const operation of change.ended) {
-      this.#broken.delete(operation.content.id);
+      this.broken.ended(operation.content.id);
       const node = this.#nodes.get(operation.entityTag);
       if (node?.operations.delete(operation.content.id) === true) this.#touched.add(node);
     }
@@ -403,7 +396,7 @@ export class LiveView {
     const ordered = inOrder(operations);
     const lives = ordered.map(({ live }) => live);
     const { value, syncState, broken } = fold(document?.data ?? null, lives);
-    if (broken.length + this.#broken.size > 0 && this.#revision >= 0) this.#tellBroken(ordered, broken);
+    if (this.#revision >= 0 && this.#shownAccount !== undefined) this.broken.look(this.#shownAccount, ordered, broken);
     const pending = ordered.filter(({ live }) => WAITING.has(live.state)).length;
     return {
       value,
@@ -413,27 +406,6 @@ export class LiveView {
       pending,
       isLoading: this.#revision < 0,
     };
-  }
-
-  #tellBroken(shown: readonly Shown[], broken: Folded["broken"]): void {
-    const account = this.#shownAccount;
-    const errors = new Map(broken.map(({ index, error }) => [index, error]));
-    shown.forEach(({ id, seq, live: { type, state } }, index) => {
-      const isWaiting = state === "pending" || state === "blocked";
-      if (!errors.has(index)) {
-        this.#broken.delete(id);
-        return;
-      }
-      if (seq === undefined || account === undefined) return;
-      const known = this.#broken.get(id);
-      this.#broken.set(id, isWaiting);
-      if (known !== undefined && (known || !isWaiting)) return;
-      try {
-        this.onBroken({ account, seq, type, isWaiting, error: errors.get(index) });
-      } catch (error) {
-        this.#report(error);
-      }
-    });
   }
 
   #itemsOf({ entityType }: List): readonly ListedEntity[] {

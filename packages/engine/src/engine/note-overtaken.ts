@@ -21,7 +21,7 @@ export async function noteOvertaken(view: AccountView, change: ChangeSet, applie
   const isMany = failed + parked + archived > AT_ONCE;
   const queries = isMany ? [...by.keys()].map((tag) => view.inPhase(KEPT, 0, AT_ONCE, tag)) : [view.inPhase(KEPT, 0, AT_ONCE)];
   for (const kept of (await Promise.all(queries)).flat()) {
-    if (kept.row?.packId) continue;
+    if (kept.row?.packId || !kept.readable) continue;
     const later = (by.get(kept.entityTag) ?? []).filter(({ seq }) => seq > kept.seq);
     const before = kept.detail.overtaken;
     const overtaken = later.reduce<Overtaken | undefined>((all, { content }) => addOvertaken(all, fieldsSetBy(content)), before);

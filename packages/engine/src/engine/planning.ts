@@ -14,6 +14,7 @@ import { type Folding, foldWindow } from "./folding.ts";
 import { membersOf, placesOf } from "./members.ts";
 import { type Parents, readParents } from "./parents.ts";
 import { whyUnknown } from "./rendering.ts";
+import { heldByReferences } from "./wire-ids.ts";
 
 /** What shall become of the operations that wait next, and what that was decided from. */
 export interface Outlook {
@@ -29,7 +30,7 @@ export interface Outlook {
  * which it is taken.
  */
 export async function planNext(
-  context: Pick<EngineContext, "settings">,
+  context: Pick<EngineContext, "settings" | "queue">,
   view: AccountView,
   waiting: readonly QueuedOperation[],
   capabilities: Pick<Capabilities, "level" | "namedOperations" | "collections">,
@@ -37,15 +38,16 @@ export async function planNext(
   now: EpochMs,
 ): Promise<Outlook> {
   const window = await withWholeGroups(view, waiting);
-  const [holds, receipts, parents, elsewhere] = await Promise.all([
+  const { registry } = context.settings;
+  const [holds, receipts, parents, elsewhere, unnamed] = await Promise.all([
     view.lanes(window.map((operation) => operation.entityTag)),
     view.receiptsFor(window),
     readParents(view, window, now),
     membersElsewhere(view, window),
+    heldByReferences({ queue: context.queue, registry }, view, window),
   ]);
-  const { registry, backoff } = context.settings;
-  const dueAt = (operation: QueuedOperation): number => dueTime(operation.row?.dueAt ?? 0, now, longestWaitMs(backoff));
-  const candidates = candidatesOf(window, { registry, capabilities, receipts, parents, elsewhere, dueAt });
+  const dueAt = (operation: QueuedOperation): number => dueTime(operation.row?.dueAt ?? 0, now, longestWaitMs(context.settings.backoff));
+  const candidates = candidatesOf(window, { registry, capabilities, receipts, parents, elsewhere, unnamed, dueAt });
   const plan = planWindow(candidates, blockers(holds), now, ordering);
   return { window, holds, parents, plan, folding: foldWindow(context, capabilities, window, plan.steps, ordering) };
 }
@@ -56,6 +58,7 @@ interface WindowFacts {
   readonly receipts: ReadonlyMap<Seq, unknown>;
   readonly parents: ReadonlyMap<Seq, Parents>;
   readonly elsewhere: ReadonlyMap<string | undefined, Seq>;
+  readonly unnamed: ReadonlyMap<Seq, Seq>;
   /** Epoch ms; 0 = at once. */
   readonly dueAt: (operation: QueuedOperation) => number;
 }
@@ -63,7 +66,7 @@ interface WindowFacts {
 /** The operations of a window as `planWindow` takes them. */
 function candidatesOf(
   window: readonly QueuedOperation[],
-  { registry, capabilities, receipts, parents, elsewhere, dueAt }: WindowFacts,
+  { registry, capabilities, receipts, parents, elsewhere, unnamed, dueAt }: WindowFacts,
 ): readonly Candidate[] {
   const groups = groupsIn(window);
   return window.map((operation) => ({
@@ -78,6 +81,7 @@ function candidatesOf(
     dueAt: dueAt(operation),
     isCreate: operation.content.type === "CREATE",
     groupId: groups.get(operation.seq),
+    ...(unnamed.has(operation.seq) ? { waitsFor: unnamed.get(operation.seq) } : {}),
     ...parents.get(operation.seq)?.facts,
     ...(elsewhere.has(groups.get(operation.seq)) ? { waitsFor: elsewhere.get(groups.get(operation.seq)) } : {}),
   }));

@@ -112,6 +112,9 @@ async function move(
   told: (() => void)[],
 ): Promise<State> {
   const { code, status, version, commitSeq, current } = verdict;
+  // A marker that nobody here asked for kept it from being applied: it goes again.
+  const isStopped = verdict.event === "cancelled" && operation.detail.cancelWanted !== true;
+  if (isStopped) return unseal(context, change, operation);
   if (verdict.event === "unseal") {
     if (verdict.edit !== undefined)
       told.push(() => context.events.emit({ type: "resolved", operation: factsOf(operation), choice: "merged", by: "rule" }));

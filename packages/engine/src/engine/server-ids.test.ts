@@ -93,6 +93,20 @@ describe("X9 a document that its backend names", () => {
     expect(await world.run(sync.status())).toMatchObject({ pending: 1, conserved: true });
   });
 
+  test("holds back what refers to it while its CREATE is refused, and lets it go when that has its id", async () => {
+    begin();
+    const sync = await engine();
+    world.transport.next("/api/v1/folders", refused(422, "VALIDATION_ERROR"));
+    const home = await world.run(sync.enqueue({ type: "CREATE", entityType: "folder", payload: { name: "Home" } }));
+    await world.run(sync.enqueue({ type: "CREATE", entityType: "note", payload: { folder_id: home.entityId } }));
+    await world.run(sync.enqueue({ type: "CREATE", entityType: "note", payload: { folder_id: "s9" } }));
+    expect(await world.drain(sync)).toEqual({ empty: false, reason: "blocked" });
+    expect(posts).toEqual([{ folder_id: "s9" }]);
+    await world.run(sync.failed.retry({ ids: [home.id] }));
+    expect(await world.drain(sync)).toEqual({ empty: true });
+    expect(posts.slice(1)).toEqual([{ name: "Home" }, { folder_id: "s2" }]);
+  });
+
   test("may name its id otherwise, or only in Location", async () => {
     begin();
     const sync = await world.engine({ entities: [defineEntity("note", { collection: "notes", ids: "server", idMember: "uid" })] });

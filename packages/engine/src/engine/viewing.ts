@@ -6,7 +6,8 @@ import type { EngineContext } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import type { EntityDefinition, EntityRef } from "./definitions.ts";
 import type { Seen } from "./intake.ts";
-import { type Broken, type EntityView, type ListedEntity, LiveView } from "./live-view.ts";
+import type { Broken } from "./broken-operations.ts";
+import { type EntityView, type ListedEntity, LiveView } from "./live-view.ts";
 import type { Processing } from "./processing.ts";
 import type { Puller } from "./puller.ts";
 
@@ -47,7 +48,7 @@ export class Viewing {
     this.#puller = puller;
     this.#view = new LiveView(context, account, (error) => this.report(error));
     this.#view.onWatched = () => this.readOn();
-    this.#view.onBroken = (broken) => this.#takeOut(broken);
+    this.#view.broken.onBroken = (broken) => this.#takeOut(broken);
   }
 
   entity<Document>({ type }: EntityDefinition<Document>, entityId: string): EntityHandle<Document> {

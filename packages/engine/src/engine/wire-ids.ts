@@ -1,6 +1,7 @@
 import { isJsonObject, type Json } from "@guardian-sync/protocol";
 import { type References, referencesIn, replaced, SAME_ID, type WireId } from "../core/server-ids.ts";
 import type { OperationContent } from "../format/index.ts";
+import type { Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { DurableQueue } from "../queue/queue.ts";
 import type { QueuedOperation } from "../queue/records.ts";
@@ -18,6 +19,22 @@ export async function wireIdsOf(
   const tags = new Set(named.filter(({ entityType }) => registry.isServerNamed(entityType)).map(tagOf));
   const documents = await view.documents([...tags]);
   return (entityType, entityId) => documents.get(tagOf({ entityType, entityId }))?.serverId ?? entityId;
+}
+
+/** Those that name a document whose CREATE is held back, or was refused, and what holds it: there is no name for it yet. */
+export async function heldByReferences(
+  { queue, registry }: { readonly queue: Pick<DurableQueue, "entityTag">; readonly registry: Registry },
+  view: AccountView,
+  operations: readonly QueuedOperation[],
+): Promise<ReadonlyMap<Seq, Seq>> {
+  const held = new Map<Seq, Seq>();
+  if (!registry.hasServerIds) return held;
+  for (const { seq, content } of operations) {
+    const named = refersTo(registry, content).filter(({ entityType }) => registry.isServerNamed(entityType));
+    const lanes = await view.lanes(named.map(({ entityType, entityId }) => queue.entityTag(view.account, entityType, entityId)));
+    for (const { blockedBy } of lanes.values()) if (blockedBy !== 0 && blockedBy < seq) held.set(seq, blockedBy);
+  }
+  return held;
 }
 
 /** The operation as the backend understands it: for rendering, never for the queue. */

@@ -49,6 +49,8 @@ export interface StateDetail {
   readonly status?: number;
   /** The server refused it definitely: the phase alone does not tell that from giving up. */
   readonly rejected?: true;
+  /** The key for which a marker was asked that keeps late copies from being applied: while it is the current one, it is asked about first. */
+  readonly stopAsked?: string;
   /** It was sealed when somebody cancelled it: the marker goes out in its place. */
   readonly cancelWanted?: boolean;
   /** The clock was corrected on its account once; a second refusal is final. */
@@ -79,7 +81,7 @@ export interface StateDetail {
 /** The value as it stands, with every unknown field. @throws SyncError `UNREADABLE` when a known field has another type. */
 export function parseStateDetail(value: Json): StateDetail {
   const fields = new Fields(value, "The detail of an operation's state");
-  for (const name of ["key", "lastError", "code"]) fields.optional(name, "string");
+  for (const name of ["key", "lastError", "code", "stopAsked"]) fields.optional(name, "string");
   for (const name of ["status", "merges", "members"]) fields.optional(name, "number");
   for (const name of ["rejected", "cancelWanted", "skewCorrected", "isEchoed"]) fields.optional(name, "boolean");
   for (const name of ["acked", "current", "edit"]) fields.optional(name, "object");

@@ -17,6 +17,8 @@ import { TinyBackend } from "./tiny-backend.ts";
 import { gatedPlatform, gatedStore, TestProcess } from "./test-process.ts";
 import { type Timeline, VirtualClock } from "./virtual-clock.ts";
 
+const NETWORK_RESTS_MS = 120_000;
+
 /** SHA-256 at once, without a turn of the event loop. */
 export const syncHash: Hash = { sha256Hex: (text) => createHash("sha256").update(text).digest("hex") };
 
@@ -195,6 +197,8 @@ export class TestWorld {
       process.thaw();
       if (!process.isDead) await this.run(process.engine.close());
     }
+    // What is still on the network arrives somewhere, or times out.
+    if (processes.length > 0) await this.advance(NETWORK_RESTS_MS);
     const { disk, timeline, transport } = this;
     if (timeline.waiting > 0) throw new Error(`${timeline.waiting} timers were left behind`);
     if (disk.fastLockHolder !== undefined) throw new Error("the fast lock was left behind");

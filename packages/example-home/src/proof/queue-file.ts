@@ -28,6 +28,8 @@ export function openQueue(file: QueueFile, options: Partial<SyncEngineOptions> =
     backend: { baseUrl: file.baseUrl, session: () => sessionOf(file.space, file.principal) },
     entities: [device],
     operations: [recordHeartRate],
+    // Each operation has an effect of its own, so that effects can be counted.
+    coalesce: false,
     ...options,
   });
 }

@@ -31,6 +31,8 @@ page.open = async ({ baseUrl, token, space, principal }) => {
     store: indexedDbStore({ name: "kill-renderer" }),
     backend: { baseUrl, session: () => ({ account: { space, principal }, token }) },
     entities: [defineEntity("device", { collection: "devices" })],
+    // Each operation has an effect of its own, so that effects can be counted.
+    coalesce: false,
     autoStart: false,
   });
   engine.on("enqueued", ({ operation: { operationId, seq } }) => page.stored([{ id: operationId, seq }]));
