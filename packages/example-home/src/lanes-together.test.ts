@@ -1,7 +1,7 @@
 import { createSyncServer, type SyncServer } from "@guardian-sync/server";
 import { memoryStorage } from "@guardian-sync/server/memory";
 import { defineEntity, type EnqueueInput, type SyncEngine } from "guardian-sync";
-import { type Reply, type SeenRequest, type TestEngineOptions, TestWorld } from "guardian-sync/testing";
+import { failed, type Reply, type SeenRequest, type TestEngineOptions, TestWorld } from "guardian-sync/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { homeCollections } from "./server.ts";
 
@@ -60,14 +60,16 @@ const rename = (entityId: string, name: string, more: Partial<EnqueueInput> = {}
   ...more,
 });
 const ROOMS = ["r1", "r2", "r3", "r4"];
-/** Four rooms, and an engine that trusts what it sends. */
-async function open(options: TestEngineOptions = {}): Promise<SyncEngine> {
-  const engine = await world.engine({
+const reopen = (options: TestEngineOptions = {}): Promise<SyncEngine> =>
+  world.engine({
     entities: [defineEntity("room", { collection: "rooms" })],
     ordering: "entity",
     ...options,
     backend: { minimumLevel: 4, ...options.backend },
   });
+/** Four rooms, and an engine that trusts what it sends. */
+async function open(options: TestEngineOptions = {}): Promise<SyncEngine> {
+  const engine = await reopen(options);
   const rooms = ROOMS.map((entityId) => ({
     type: "CREATE" as const,
     entityType: "room",
@@ -179,4 +181,27 @@ test("X6 Q2 edits of an entity become one past those of others, unless one of th
   await world.drain(engine);
   expect(sent()).toEqual(["r1 c, r2 b, r3 d, r4 e, r3 f"]);
   await conserved(engine);
+});
+
+test("Q2 what is sealed behind one whose bytes cannot be read waits, and goes when a person has given that up", async () => {
+  const engine = await open();
+  await world.run(engine.stop());
+  await world.run(engine.enqueueMany([rename("r1", "damaged"), rename("r1", "behind"), rename("r2", "free")]));
+  world.transport.next(OPS, failed("timeout"));
+  engine.start();
+  await world.advance(50);
+  await world.run(engine.close());
+  world.engines.splice(0);
+  world.disk.transaction({ ownWrites: 0 }, () => {
+    const first = [...world.disk.states.from(0)].find(({ phase }) => phase === "sealed");
+    if (first !== undefined) world.disk.states.set(first.seq, { ...first, packIndex: 99 });
+  });
+  world.transport.requests.length = 0;
+  const again = await reopen();
+  await world.drain(again);
+  expect(sent()).toEqual(["r2 free"]);
+  expect(await again.status()).toMatchObject({ quarantined: 1, pending: 1, conserved: true });
+  await world.run(again.failed.discard({ all: true }));
+  await world.drain(again);
+  expect(sent().slice(1)).toEqual(["r1 behind"]);
 });
