@@ -370,6 +370,25 @@ describe("while nothing can be sent", () => {
     expect(await again.status()).toMatchObject({ enqueued: 1502, succeeded: 1502, conserved: true });
   });
 
+  test("X6 Q2 under entity ordering: what was folded far behind does not go before what stands in front of it unread", async () => {
+    const engine = await start({ ordering: "entity", batch: { maxOperations: 1 } });
+    world.connectivity.turn(false);
+    const run = (id: string): ReturnType<typeof edit>[] => Array.from({ length: 9 }, (_, n) => edit(id, { n: n + 1 }));
+    const single = Array.from({ length: 40 }, (_, n) => edit(`c${n}`, { n }));
+    await queue(engine, { ...edit("a", { n: 0 }), lane: "x" }, ...run("a"), ...run("b"), ...single);
+    engine.start();
+    await world.advance(5);
+    expect(await engine.status()).toMatchObject({ pending: 43 });
+    world.connectivity.turn(true);
+    expect(await send(engine)).toEqual({ empty: true });
+    const applied = world.backend.applied.map(({ entity_id, payload }) => [entity_id, payload]);
+    expect(applied.filter(([id]) => id === "a")).toEqual([
+      ["a", { n: 0 }],
+      ["a", { n: 9 }],
+    ]);
+    expect(applied).toHaveLength(43);
+  });
+
   test("X6 taking the survivor back takes back all that is in it", async () => {
     const engine = await offline(250);
     expect(await world.run(engine.cancel((await engine.pending.list())[0]?.id ?? ""))).toBe(true);
