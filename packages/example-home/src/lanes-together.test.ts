@@ -1,7 +1,7 @@
 import { createSyncServer, type SyncServer } from "@guardian-sync/server";
 import { memoryStorage } from "@guardian-sync/server/memory";
 import { defineEntity, type EnqueueInput, type SyncEngine } from "guardian-sync";
-import { type Reply, type SeenRequest, type TestEngineOptions, TestWorld } from "guardian-sync/testing";
+import { failed, refused, type Reply, type SeenRequest, type TestEngineOptions, TestWorld } from "guardian-sync/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { homeCollections } from "./server.ts";
 
@@ -60,14 +60,16 @@ const rename = (entityId: string, name: string, more: Partial<EnqueueInput> = {}
   ...more,
 });
 const ROOMS = ["r1", "r2", "r3", "r4"];
-/** Four rooms, and an engine that trusts what it sends. */
-async function open(options: TestEngineOptions = {}): Promise<SyncEngine> {
-  const engine = await world.engine({
+const reopen = (options: TestEngineOptions = {}): Promise<SyncEngine> =>
+  world.engine({
     entities: [defineEntity("room", { collection: "rooms" })],
     ordering: "entity",
     ...options,
     backend: { minimumLevel: 4, ...options.backend },
   });
+/** Four rooms, and an engine that trusts what it sends. */
+async function open(options: TestEngineOptions = {}): Promise<SyncEngine> {
+  const engine = await reopen(options);
   const rooms = ROOMS.map((entityId) => ({
     type: "CREATE" as const,
     entityType: "room",
@@ -78,6 +80,19 @@ async function open(options: TestEngineOptions = {}): Promise<SyncEngine> {
   await world.drain(engine);
   world.transport.requests.length = 0;
   return engine;
+}
+/** As another client would, on the REST face. */
+async function other(id: string, payload: Record<string, unknown>): Promise<void> {
+  const meta = { trace_id: crypto.randomUUID(), timestamp: new Date(world.now).toISOString() };
+  const { status } = await server.handle({
+    method: "PATCH",
+    path: `/api/v1/rooms/${id}`,
+    query: {},
+    headers: { authorization: "Bearer token-1", "idempotency-key": crypto.randomUUID(), "content-type": "application/json" },
+    body: new TextEncoder().encode(JSON.stringify({ meta, payload })),
+    remoteAddress: "10.0.0.1",
+  });
+  expect(status).toBe(200);
 }
 interface SentOperation {
   readonly key: string;
@@ -179,4 +194,48 @@ test("X6 Q2 edits of an entity become one past those of others, unless one of th
   await world.drain(engine);
   expect(sent()).toEqual(["r1 c, r2 b, r3 d, r4 e, r3 f"]);
   await conserved(engine);
+});
+
+test("Q2 X4 what stays sealed because a marker had no answer is opened behind one of its lane that was merged", async () => {
+  const rooms = defineEntity("room", { collection: "rooms", onChanged: "ask" });
+  const engine = await open({ entities: [rooms] });
+  const off = engine.entity(rooms, "r1").subscribe(() => undefined);
+  await world.run(engine.pull());
+  await world.run(engine.stop());
+  for (const id of ["r1", "r2"]) await other(id, { floor_number: 7 });
+  await world.run(engine.enqueue(rename("r1", "merged", { lane: "x" })));
+  await world.run(engine.enqueue(rename("r2", "other", { baseVersion: 1 })));
+  await world.run(engine.enqueue(rename("r3", "behind", { lane: "x" })));
+  const isMarker = ({ path }: SeenRequest): boolean => path.endsWith("/cancel");
+  world.transport.next(isMarker, ask, refused(503, "SERVICE_UNAVAILABLE"));
+  engine.start();
+  await world.drain(engine);
+  expect(await engine.status()).toMatchObject({ pending: 0, sealed: 0, conserved: true });
+  const withR3 = sent().filter((batch) => batch.includes("r3"));
+  expect(withR3[0]).toBe("r1 merged, r2 other, r3 behind");
+  expect(withR3.slice(1)).toEqual(["r1 merged, r2 other, r3 behind"]);
+  off();
+});
+
+test("Q2 what is sealed behind one whose bytes cannot be read waits, and goes when a person has given that up", async () => {
+  const engine = await open();
+  await world.run(engine.stop());
+  await world.run(engine.enqueueMany([rename("r1", "damaged"), rename("r1", "behind"), rename("r2", "free")]));
+  world.transport.next(OPS, failed("timeout"));
+  engine.start();
+  await world.advance(50);
+  await world.run(engine.close());
+  world.engines.splice(0);
+  world.disk.transaction({ ownWrites: 0 }, () => {
+    const first = [...world.disk.states.from(0)].find(({ phase }) => phase === "sealed");
+    if (first !== undefined) world.disk.states.set(first.seq, { ...first, packIndex: 99 });
+  });
+  world.transport.requests.length = 0;
+  const again = await reopen();
+  await world.drain(again);
+  expect(sent()).toEqual(["r2 free"]);
+  expect(await again.status()).toMatchObject({ quarantined: 1, pending: 1, conserved: true });
+  await world.run(again.failed.discard({ all: true }));
+  await world.drain(again);
+  expect(sent().slice(1)).toEqual(["r1 behind"]);
 });

@@ -8,6 +8,8 @@ export interface InLanes {
   readonly lane: string | undefined;
   /** Ids of operations that have to be applied first. */
   readonly dependsOn?: readonly string[] | undefined;
+  /** Entities that it cannot name before what was asked of them earlier is done. */
+  readonly refersTo?: readonly EntityTag[] | undefined;
 }
 /** One operation that waits. */
 export interface Waiting extends InLanes {
@@ -141,9 +143,9 @@ export function lanesOf(one: InLanes): readonly string[] {
   return [...orderLanesOf(one), operationLane(one.id)];
 }
 
-/** Those of what it depends on. Who else depends on that does not wait for it. */
-export function lanesAheadOf({ dependsOn = [] }: InLanes): readonly string[] {
-  return dependsOn.map(operationLane);
+/** Those of what it depends on, or refers to. Who else does does not wait for it. */
+export function lanesAheadOf({ dependsOn = [], refersTo = [] }: InLanes): readonly string[] {
+  return [...dependsOn.map(operationLane), ...refersTo];
 }
 
 /** Those in which effects come in the order of the queue. */

@@ -190,6 +190,32 @@ describe("what is sent", () => {
   });
 });
 
+describe.each([1, 10])("in requests of %d", (maxOperations) => {
+  test("X6 X5 what another process made on top of the survivor alone is merged with what was folded into it", async () => {
+    const note = defineEntity("note", { collection: "notes", fields: { tags: "set" }, onChanged: "ask" });
+    world.backend.offers = { collections: { note: "notes" } };
+    world.backend.write("note", "n", { tags: [] });
+    const options = { entities: [note], batch: { maxOperations } };
+    const [engine, other] = [await start(options), await start(options)];
+    const shown = [engine, other].map((one) => {
+      const seen: EntityView[] = [];
+      one.entity(note, "n").subscribe((view) => seen.push(view));
+      return seen;
+    });
+    await world.run(engine.pull());
+    await world.run(other.pull());
+    const tagged = (one: SyncEngine, tags: readonly string[]): Promise<unknown> =>
+      one.enqueue({ type: "UPDATE", entityType: "note", entityId: "n", payload: { tags } });
+    await world.run(tagged(engine, ["first"]));
+    await world.advance(1000);
+    expect(shown.map((seen) => seen.at(-1)?.value)).toEqual([{ tags: ["first"] }, { tags: ["first"] }]);
+    // Neither has seen what the other one does.
+    await world.run(Promise.all([tagged(engine, ["first", "mine"]), tagged(other, ["first", "theirs"])]));
+    expect(await send(engine)).toEqual({ empty: true });
+    expect(world.backend.feed.documents.get("n")).toMatchObject({ tags: ["first", "mine", "theirs"] });
+  });
+});
+
 describe("who travels with another", () => {
   async function stuck(): Promise<{ engine: SyncEngine; all: Awaited<ReturnType<typeof queue>> }> {
     const engine = await start();
@@ -342,6 +368,25 @@ describe("while nothing can be sent", () => {
     expect(await send(again)).toEqual({ empty: true });
     expect(world.backend.appliedIds).toEqual(["a", "a", "b", "a", "c"]);
     expect(await again.status()).toMatchObject({ enqueued: 1502, succeeded: 1502, conserved: true });
+  });
+
+  test("X6 Q2 under entity ordering: what was folded far behind does not go before what stands in front of it unread", async () => {
+    const engine = await start({ ordering: "entity", batch: { maxOperations: 1 } });
+    world.connectivity.turn(false);
+    const run = (id: string): ReturnType<typeof edit>[] => Array.from({ length: 9 }, (_, n) => edit(id, { n: n + 1 }));
+    const single = Array.from({ length: 40 }, (_, n) => edit(`c${n}`, { n }));
+    await queue(engine, { ...edit("a", { n: 0 }), lane: "x" }, ...run("a"), ...run("b"), ...single);
+    engine.start();
+    await world.advance(5);
+    expect(await engine.status()).toMatchObject({ pending: 43 });
+    world.connectivity.turn(true);
+    expect(await send(engine)).toEqual({ empty: true });
+    const applied = world.backend.applied.map(({ entity_id, payload }) => [entity_id, payload]);
+    expect(applied.filter(([id]) => id === "a")).toEqual([
+      ["a", { n: 0 }],
+      ["a", { n: 9 }],
+    ]);
+    expect(applied).toHaveLength(43);
   });
 
   test("X6 taking the survivor back takes back all that is in it", async () => {

@@ -3,7 +3,7 @@ import type { Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
 import type { QueuedOperation } from "../queue/records.ts";
-import { LOOKAHEAD, type Lookahead, type Seen, waitingOf } from "./lookahead.ts";
+import { LOOKAHEAD, type Lookahead, type Seen } from "./lookahead.ts";
 
 /** Which lanes are free, and what waits in them. */
 export interface Lanes {
@@ -26,7 +26,7 @@ export async function inLanes(
   taken.clear();
   const { ready, end } = await readyOnes(view);
   const known = new Map(ready.map((operation) => [operation.seq, operation]));
-  const rows = ready.map(waitingOf);
+  const rows = ready.map((operation) => lookahead.seen(view, operation));
   const survivors = new Map<string, string>();
   for (;;) {
     const fresh = lookahead.waiting.filter(({ seq }) => seq < end && !known.has(seq) && !taken.has(seq));

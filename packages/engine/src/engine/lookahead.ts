@@ -1,5 +1,5 @@
 import type { Waiting } from "../core/lanes.ts";
-import type { AccountTag, Fence, Seq } from "../ports/index.ts";
+import type { AccountTag, EntityTag, Fence, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { Lease } from "../queue/queue.ts";
 import type { QueuedOperation } from "../queue/records.ts";
@@ -24,6 +24,8 @@ export function waitingOf(operation: QueuedOperation): Seen {
   return { seq, id, entityTag, lane, dependsOn, groupId, priority, dueAt: row?.dueAt ?? 0, isReadable: readable, from, to };
 }
 
+type RefersTo = (account: AccountTag, operation: QueuedOperation) => readonly EntityTag[];
+
 /**
  * The operations without a row that were looked at and passed over, because their lanes were busy: each is read once to be
  * known, and again when its turn has come. The queue file decides: what is remembered only says where to look.
@@ -32,6 +34,11 @@ export class Lookahead {
   #of: { readonly account: AccountTag; readonly fence: Fence } | undefined;
   #waiting: Seen[] = [];
   #next = 0 as Seq;
+  readonly #refersTo: RefersTo;
+
+  constructor(refersTo: RefersTo = () => []) {
+    this.#refersTo = refersTo;
+  }
 
   /** In order of seq. */
   get waiting(): readonly Seen[] {
@@ -61,13 +68,18 @@ export class Lookahead {
     return this.#waiting.find(({ seq }) => !taken.has(seq))?.seq ?? this.#next;
   }
 
+  seen({ account }: AccountView, operation: QueuedOperation): Seen {
+    const refersTo = this.#refersTo(account, operation);
+    return refersTo.length === 0 ? waitingOf(operation) : { ...waitingOf(operation), refersTo };
+  }
+
   /** Looks at some more, and at the rest of a group. false: there are none, or enough wait already. */
   async readOn(view: AccountView): Promise<boolean> {
     const before = this.#next;
     let limit = Math.min(LOOKAHEAD - this.#waiting.length, READ_AT_ONCE);
     while (limit > 0) {
       const { operations, next } = await view.untouched(limit, this.#next);
-      this.#waiting.push(...operations.map(waitingOf));
+      this.#waiting.push(...operations.map((operation) => this.seen(view, operation)));
       const hasMoved = next > this.#next;
       this.#next = next;
       limit = hasMoved ? (this.#waiting.at(-1)?.to ?? 0) + 1 - next : 0;

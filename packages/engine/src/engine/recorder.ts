@@ -241,8 +241,6 @@ async function unsealBehind(
   settlement: Settlement,
 ): Promise<void> {
   const { moves } = settlement;
-  const { counts } = view.row;
-  if ([...sent.values()].filter(({ phase }) => phase === "sealed").length >= counts.sealed) return;
   const isNumbered = [...sent.values()].some(({ row }) => (row?.opNumber ?? 0) > 0);
   const allNumbered = isNumbered && moves.some(({ verdict }) => !verdict.consumesNumber && verdict.event !== "park");
   const closed = new Map<string, Seq>();
@@ -254,8 +252,11 @@ async function unsealBehind(
     if (state === "pending") close(closed, lanesOf(waitingOf(operation)), seq);
     else if (holdsEntity(state, operation.content.type)) close(closed, [operation.entityTag], seq);
   }
-  if (!allNumbered && closed.size === 0) return;
-  for (const [seq, state] of await openBehind(context, view, change, { allNumbered, closed, except: sent })) moved.set(seq, state);
+  // Of a request in order what is left waits for one that stays before it. In lanes it may stand behind another one that was opened.
+  const except = isNumbered ? sent : new Map(moved);
+  const isAlone = view.row.counts.sealed <= [...except.keys()].filter((seq) => sent.get(seq)?.phase === "sealed").length;
+  if (isAlone || (!allNumbered && closed.size === 0)) return;
+  for (const [seq, state] of await openBehind(context, view, change, { allNumbered, closed, except })) moved.set(seq, state);
 }
 
 /** What stays sealed keeps its order; the numbers close the gaps of those that left without consuming theirs. */

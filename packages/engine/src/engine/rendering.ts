@@ -153,10 +153,15 @@ function baseOf({ base, before }: OperationContent, { predecessor, known }: Rend
   if (base === undefined) return undefined;
   if (before !== undefined) {
     if (!("after" in base)) return base;
-    if (predecessor === undefined) return known?.left?.key === base.after ? { version: known.left.version } : base;
+    // What was made on top of one that others were folded into later names its key, and has not seen them: it must not pass for newer.
+    if (predecessor === undefined) {
+      if (known?.left === undefined) return base;
+      return { version: known.left.key === base.after ? known.left.version : known.left.version - 1 };
+    }
     const { edit } = predecessor.detail;
     const resultKey = edit === undefined ? predecessor.content.key : edit.last?.key;
-    return resultKey === base.after ? { after: currentKey(predecessor) } : base;
+    if (resultKey === base.after) return { after: currentKey(predecessor) };
+    return currentKey(predecessor) === base.after ? { version: known?.version ?? 0 } : base;
   }
   if (predecessor !== undefined) return { after: currentKey(predecessor) };
   if ("version" in base && known !== undefined && base.version >= known.chainFrom && base.version < known.version)

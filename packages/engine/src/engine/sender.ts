@@ -22,6 +22,7 @@ import { record } from "./recorder.ts";
 import { asMuchAsGoes, firstUnit, hardLimits, ofGroups } from "./request-units.ts";
 import { sealNext } from "./sealer.ts";
 import { type Turn, waiting, waitingFor } from "./turn.ts";
+import { namedByBackend } from "./wire-ids.ts";
 
 /** Sealed while the request before is under way. */
 interface Ahead {
@@ -61,8 +62,9 @@ export class Sender {
     this.#reconciler = new Reconciler(context);
     this.#batch = fullBatch(context.settings.batch);
     this.#departure = new Departure(context, parts);
+    const names = { queue: context.queue, registry: context.settings.registry };
     this.#deck = {
-      lookahead: new Lookahead(),
+      lookahead: new Lookahead((account, { content }) => namedByBackend(names, account, content)),
       limits: (capabilities) => this.#limits(capabilities),
       isProven: () => this.#brake.proven,
       ask: async (mandate, errand, unit, view) => (await this.#ask(mandate, errand, unit, view)) !== undefined,

@@ -61,6 +61,18 @@ describe("X9 a document that its backend names", () => {
     expect(await world.run(made.settled)).toEqual({ verdict: "applied", status: 201, serverId: "s2" });
   });
 
+  test("Q2 under entity ordering: what refers to it waits until it has a name, others do not", async () => {
+    begin();
+    const sync = await world.engine({ entities: [folder, note], operations: [move], backend: { level: 2 }, ordering: "entity" });
+    await world.run(sync.enqueue({ type: "CREATE", entityType: "folder", payload: { name: "first" } }));
+    await world.drain(sync);
+    const home = await world.run(sync.enqueue({ type: "CREATE", entityType: "folder", payload: { name: "Home" } }));
+    const inHome = { type: "CREATE", entityType: "note", payload: { folder_id: home.entityId } } as const;
+    await world.run(sync.enqueueMany([inHome, inHome, { type: "CREATE", entityType: "note", payload: { title: "free" } }]));
+    expect(await world.drain(sync)).toEqual({ empty: true });
+    expect(posts.slice(1)).toEqual([{ name: "Home" }, { title: "free" }, { folder_id: "s2" }, { folder_id: "s2" }]);
+  });
+
   test("keeps its name here, says what the backend calls it, and remembers both after a restart", async () => {
     begin();
     const first = await engine();

@@ -1,7 +1,7 @@
 import { isJsonObject, type Json } from "@guardian-sync/protocol";
 import { type References, referencesIn, replaced, SAME_ID, type WireId } from "../core/server-ids.ts";
 import type { OperationContent } from "../format/index.ts";
-import type { Seq } from "../ports/index.ts";
+import type { AccountTag, EntityTag, Seq } from "../ports/index.ts";
 import type { AccountView } from "../queue/account-view.ts";
 import type { DurableQueue } from "../queue/queue.ts";
 import type { QueuedOperation } from "../queue/records.ts";
@@ -23,18 +23,28 @@ export async function wireIdsOf(
 
 /** Those that name a document whose CREATE is held back, or was refused, and what holds it: there is no name for it yet. */
 export async function heldByReferences(
-  { queue, registry }: { readonly queue: Pick<DurableQueue, "entityTag">; readonly registry: Registry },
+  names: { readonly queue: Pick<DurableQueue, "entityTag">; readonly registry: Registry },
   view: AccountView,
   operations: readonly QueuedOperation[],
 ): Promise<ReadonlyMap<Seq, Seq>> {
   const held = new Map<Seq, Seq>();
-  if (!registry.hasServerIds) return held;
+  if (!names.registry.hasServerIds) return held;
   for (const { seq, content } of operations) {
-    const named = refersTo(registry, content).filter(({ entityType }) => registry.isServerNamed(entityType));
-    const lanes = await view.lanes(named.map(({ entityType, entityId }) => queue.entityTag(view.account, entityType, entityId)));
+    const lanes = await view.lanes(namedByBackend(names, view.account, content));
     for (const { blockedBy } of lanes.values()) if (blockedBy !== 0 && blockedBy < seq) held.set(seq, blockedBy);
   }
   return held;
+}
+
+/** The documents that it names, and that get their names from their backend. */
+export function namedByBackend(
+  { queue, registry }: { readonly queue: Pick<DurableQueue, "entityTag">; readonly registry: Registry },
+  account: AccountTag,
+  content: OperationContent,
+): readonly EntityTag[] {
+  if (!registry.hasServerIds) return [];
+  const named = refersTo(registry, content).filter(({ entityType }) => registry.isServerNamed(entityType));
+  return named.map(({ entityType, entityId }) => queue.entityTag(account, entityType, entityId));
 }
 
 /** The operation as the backend understands it: for rendering, never for the queue. */
