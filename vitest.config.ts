@@ -38,6 +38,8 @@ export default defineConfig({
           name: "node",
           include: [...tests(""), "scripts/**/*.test.ts"],
           exclude: [...notBuilt, "**/*.{pg,browser,e2e,sim}.test.ts"],
+          // For what hangs, not for what is slow: a machine may be busy.
+          testTimeout: 30_000,
         },
       },
       {
