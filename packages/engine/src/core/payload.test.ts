@@ -17,6 +17,15 @@ const nested = (levels: number): unknown => {
   return value;
 };
 
+/** −0 is 0 in JSON: it has a test of its own. */
+const LEAVES = [
+  fc.boolean(),
+  fc.maxSafeInteger(),
+  fc.double().map((n) => (n === 0 ? 0 : n)),
+  fc.string(),
+  fc.constantFrom(null, undefined, Number.NaN, Number.POSITIVE_INFINITY),
+];
+
 describe("payload", () => {
   test("Q8 plain JSON is taken, text and size with it", () => {
     const checked = accepted({ name: "Küche", tags: ["a", null, true], n: -1.5, o: {} });
@@ -140,7 +149,6 @@ describe("payload", () => {
         expect(checked.ok).toBe(!dangerous);
         if (checked.ok) {
           expect(checked.text).toBe(JSON.stringify(json));
-          // Not read back: JSON.parse of Node 26.10 takes the name `"` for `\\` once it has read an object of that shape with that name.
           expect(JSON.stringify(checked.value)).toBe(checked.text);
         }
       }),
@@ -150,10 +158,22 @@ describe("payload", () => {
   test("Q8 never throws and never lets through what JSON would change", () => {
     fc.assert(
       fc.property(
-        fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withSparseArray: true, withTypedArray: true }),
-        (value) => {
-          const checked = checkPayload(value);
-          if (checked.ok) expect(JSON.stringify(checked.value)).toBe(checked.text);
+        fc.anything({
+          values: LEAVES,
+          withBigInt: true,
+          withDate: true,
+          withMap: true,
+          withSet: true,
+          withSparseArray: true,
+          withTypedArray: true,
+        }),
+        (given) => {
+          const checked = checkPayload(given);
+          if (!checked.ok) return;
+          expect(JSON.stringify(checked.value)).toBe(checked.text);
+          // A member that is undefined may be missing; nothing else may differ. Not read back: JSON.parse of Node 26.10 is no
+          // judge of names with escapes (docs/laws.md).
+          expect(checked.value).toEqual(given);
         },
       ),
       { numRuns: 2000 },
